@@ -1,0 +1,43 @@
+"""The one way to set an extension attribute: idempotent, and never over another package's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spacy.tokens import Doc, Span, Token
+
+from .errors import Errors, NlpkitError
+
+_OWNERS: dict[str, Any] = {"Doc": Doc, "Span": Span, "Token": Token}
+_REGISTERED: dict[tuple[str, str], tuple[Any, ...]] = {}
+
+# What readers set on every document they make, and every room may rely on.
+DOC_DATE = "date"
+DOC_ITEM_ID = "item_id"
+DOC_CATEGORY = "category"
+
+
+def register(owner: str, name: str, **definition: Any) -> None:
+    """Register an extension attribute once.
+
+    owner (str): "Doc", "Span" or "Token".
+    name (str): The attribute, read as `owner._.name`.
+    **definition: As in `set_extension` (`default`, or `getter` and `setter`); without any, the default is None.
+    RAISES: N003 where other code has registered the name with another definition.
+    """
+    cls = _OWNERS[owner]
+    definition = definition or {"default": None}
+    if cls.has_extension(name):
+        # A spawned worker gets the extensions of its parent: the same definition there is ours as well.
+        wanted = tuple(definition.get(key) for key in ("default", "method", "getter", "setter"))
+        if _REGISTERED.get((owner, name)) != cls.get_extension(name) and cls.get_extension(name) != wanted:
+            raise NlpkitError(Errors.N003.format(owner=owner, attr=name))
+        return
+    cls.set_extension(name, **definition)
+    _REGISTERED[(owner, name)] = cls.get_extension(name)
+
+
+def register_item_attributes() -> None:
+    """Register what an annotated item carries: `doc._.date`, `doc._.item_id` and `doc._.category`."""
+    for name in (DOC_DATE, DOC_ITEM_ID, DOC_CATEGORY):
+        register("Doc", name)

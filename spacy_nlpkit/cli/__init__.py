@@ -1,0 +1,14 @@
+"""`python -m spacy nlpkit ...`: one command a file, named as the command.
+
+spaCy imports this module at every command of its own, so the command functions import what they need inside.
+"""
+
+from __future__ import annotations
+
+import typer
+from spacy.cli._util import app as spacy_app
+
+HELP = "Commands of spacy_nlpkit: data, training and evaluation of its components."
+
+app = typer.Typer(name="nlpkit", help=HELP, no_args_is_help=True, rich_markup_mode=None)
+spacy_app.add_typer(app)

@@ -1,0 +1,22 @@
+"""Shapes of what the components write. All of it survives msgpack: string keys, lists, floats, ISO dates."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class Ticker(TypedDict):
+    """`span._.ticker`: a stock symbol in its parts; a part that is not written is None.
+
+    raw: the text as written. root: the symbol without venue and class (`BRK` of `BRK.B`). venue: as written
+    (`NYSE`, `O`). mic: the ISO 10383 code of the venue where known. suffix: a security suffix other than the venue
+    (`WS`, `PR A`). share_class: `A`, `B`, ... notation: how it was written, one of `symbols.NOTATIONS`.
+    """
+
+    raw: str
+    root: str
+    venue: str | None
+    mic: str | None
+    suffix: str | None
+    share_class: str | None
+    notation: str
