@@ -40,6 +40,31 @@ class Errors(metaclass=_Coded):
     )
     N006 = "Setting '{setting}' of '{name}' must be {expected}, got {value!r}."
     # 020-049: data
+    # 020-034: converting
+    N020 = "{path}: {problem}. Give a file or a folder that holds {formats}."
+    N021 = (
+        "{path}: the format is known neither from the name nor from the content. Name it with --format ({formats}), "
+        "or see `python -m spacy nlpkit convert --help`."
+    )
+    N022 = "{where}: not valid JSON ({reason}). Each line holds one whole annotation: mend or remove the line."
+    N023 = "{where}: {problem}. See 'Prodigy's JSONL' in docs/data.md for what an annotation holds."
+    N024 = "{where}: {problem} in span {span}, text of {length} characters. Mend the offsets or remove the span."
+    N025 = (
+        "{where}: span {text!r} ({start}:{end} {label}) fits no token boundary, the nearest is {near!r} "
+        "({near_start}:{near_end}). Convert with --repair to take the nearest, or mend the offsets."
+    )
+    N026 = "{where}: span {text!r} ({start}:{end} {label}) {problem}. Decide for one in the annotation."
+    N027 = "{where}: not UTF-8 ({reason}). Save the file as UTF-8."
+    N028 = "{path}: nothing could be converted ({counts}), nothing was written. First: {first}"
+    N029 = "{path}: the file is empty. Export the annotations again, or leave the file out."
+    N030 = "{where}: the text holds only blanks. Remove the item."
+    N031 = "{where}: {problem}. Each line holds a token and a tag such as B-ORG, a blank line ends a sentence."
+    N032 = "{where}: not {what} ({reason}). Make the file again, or name its format with --format."
+    N033 = "{where}: the text has {length} characters, at most {limit} can be converted. Split the item."
+    N034 = (
+        "{path}: {problem}. Name the column with --text-column; a table of texts becomes Prodigy tasks with "
+        "`python -m spacy nlpkit export`."
+    )
     # 050-069: symbols and listings
     # 070-089: ticker_ner
     # 090-109: command line, evaluation and metrics
@@ -52,6 +77,23 @@ class Warnings(metaclass=_Coded):
         "[training.before_to_disk] @callbacks = \"spacy_nlpkit.calibrate.v1\" to the config to calibrate on the dev corpus."
     )
     # 020-049: data
+    # 020-034: converting
+    NW020 = (
+        "{path}: no entity in {converted} converted items. To train on entities, check that the annotations have "
+        "'spans' and that --labels names labels of the data."
+    )
+    NW021 = "{count} texts hold control characters, kept as they are. Convert with --clean, or clean the source."
+    NW022 = (
+        "{count} spans fit no token boundary and were left out; their tokens count as not annotated. "
+        "Convert with --repair to move them to the nearest boundary."
+    )
+    NW023 = "{count} items have no category and were split as a group of their own. Check 'accept' or 'label' in the data."
+    NW024 = (
+        "Only {found} of {wanted} {what} could be held out for the test of unseen entities. Annotate more entity ids "
+        "('kb_id'), or ask for fewer with --unseen-entities."
+    )
+    NW025 = "{path} is of an earlier run and no part of this split. Remove it, or its items may also be in the training data."
+    NW026 = "{count} items hold {what}, which {format} cannot hold. They were written without."
     # 050-069: symbols and listings
     # 070-089: ticker_ner
     # 090-109: command line, evaluation and metrics
