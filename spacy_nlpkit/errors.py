@@ -39,6 +39,7 @@ class Errors(metaclass=_Coded):
         "sets it first: nlp.analyze_pipes() shows the order."
     )
     N006 = "Setting '{setting}' of '{name}' must be {expected}, got {value!r}."
+    N013 = "A label of '{name}' must be a string, got {label!r}."
     # 020-049: data
     # 020-034: converting
     N020 = "{path}: {problem}. Give a file or a folder that holds {formats}."
@@ -73,8 +74,8 @@ class Errors(metaclass=_Coded):
         "training/news/model-best) or the name of an installed package."
     )
     N091 = (
-        "The config of '{model}' has no corpus '{corpus}'. It has: {available}. Name one of them with --corpus, or give "
-        "the path of an existing .spacy file."
+        "The config of '{model}' has no corpus '{corpus}'. It has: {available}. Name one of them with --corpus, "
+        "or give the path of an existing .spacy file."
     )
     N092 = "{place}: {problem}. Correct this line of the annotations, or remove it."
     N093 = (
@@ -83,14 +84,17 @@ class Errors(metaclass=_Coded):
     )
     N094 = "There is nothing to score: '{corpus}' holds no {what}. Check the path, and how the file was converted."
     N095 = (
-        "Every score of the component '{name}' is null: '{corpus}' has no annotation for it. Evaluate on data that has, "
-        "or leave the component out of the check with --ignore {name}."
+        "Every score of the component '{name}' is null: '{corpus}' has no annotation for it. Evaluate on data "
+        "that has, or leave the component out of the check with --ignore {name}."
     )
     N096 = (
         "The metrics file {path} does not match the schema: {problem}. Run the command that writes it again, "
         "or remove the file."
     )
-    N097 = "There is no GPU {gpu_id} to run on: {problem} Use --gpu-id -1 for the CPU, or install cupy and torch for your GPU."
+    N097 = (
+        "There is no GPU {gpu_id} to run on: {problem} Use --gpu-id -1 for the CPU, or install cupy and torch for "
+        "your GPU."
+    )
     N098 = "Cannot compare on '{path}': {problem}. Give a .spacy file or Prodigy's JSONL."
     N099 = "Cannot read the option {option} '{value}': {problem}."
     N100 = (

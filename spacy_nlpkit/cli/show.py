@@ -1,0 +1,111 @@
+"""`python -m spacy nlpkit show`: the scores of a pipeline as a table, and a few texts as it annotates them."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+import srsly
+from wasabi import color
+from wasabi.util import supports_ansi
+
+from ..errors import Errors, NlpkitError
+from ._util import Arg, Opt, command, msg
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Span
+
+# Foreground colours of the terminal, given to the labels in alphabetical order.
+COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
+
+
+@command("show")
+def show(
+    model: str = Arg(..., help="Folder or package name of the pipeline"),
+    metrics: Optional[Path] = Opt(None, "--metrics", "-m", help="Metrics file written by `evaluate`"),
+    corpus: Optional[Path] = Opt(None, "--corpus", "-c", help="The .spacy file whose texts are annotated"),
+    n_texts: int = Opt(3, "--n-texts", "-n", min=1, help="How many texts to annotate"),
+) -> None:
+    """Print the scores in a metrics file as a table, and texts of a corpus as the pipeline annotates them.
+
+    Raises N102 without a pipeline, N104 for a file that holds no metrics and N105 for a corpus without texts.
+    """
+    import spacy
+
+    if metrics is not None:
+        show_metrics(metrics)
+    if corpus is not None:
+        try:
+            nlp = spacy.load(model)
+        except OSError as error:
+            raise NlpkitError(Errors.N102.format(path=model)) from error
+        texts = read_texts(nlp, corpus, n_texts)
+        msg.divider("As the pipeline annotates it")
+        for doc in nlp.pipe(texts):
+            print(render(doc) + "\n")
+
+
+def show_metrics(path: Path) -> None:
+    """Print every result of a metrics file: one table of its scores, one of precision, recall and F a label."""
+    try:
+        results = srsly.read_json(path)["results"]
+        scores = {name: result["ours"] for name, result in results.items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NlpkitError(
+            Errors.N104.format(path=path, problem=f"{type(error).__name__}: {error}")
+        ) from error
+    for name, ours in scores.items():
+        msg.divider(f"Scores: {name}")
+        plain = [(key, _number(value)) for key, value in ours.items() if isinstance(value, (int, float))]
+        msg.table(plain, header=("Score", "Value"), aligns=("l", "r"), divider=True)
+        for key, value in ours.items():
+            if isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
+                _show_rows(key, value)
+
+
+def read_texts(nlp: Any, corpus: Path, n_texts: int) -> list[str]:
+    """The first texts of a .spacy file; raise N105 where there is none."""
+    from spacy.tokens import DocBin
+
+    if not corpus.is_file():
+        raise NlpkitError(Errors.N105.format(path=corpus))
+    docs = DocBin().from_disk(corpus).get_docs(nlp.vocab)
+    texts = [doc.text for doc in islice(docs, n_texts)]
+    if not texts:
+        raise NlpkitError(Errors.N105.format(path=corpus))
+    return texts
+
+
+def render(doc: Doc) -> str:
+    """The text with each entity as [text LABEL confidence], in colour where the terminal shows colours.
+
+    The confidence stands where a component of the pipeline set `span._.confidence`.
+    """
+    labels = sorted({ent.label_ for ent in doc.ents})
+    colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
+    in_colour = sys.stdout.isatty() and supports_ansi()
+    parts, end = [], 0
+    for ent in doc.ents:
+        parts.append(doc.text[end : ent.start_char])
+        parts.append(color(_mark(ent), fg=colours[ent.label_]) if in_colour else _mark(ent))
+        end = ent.end_char
+    return "".join([*parts, doc.text[end:]])
+
+
+def _mark(ent: Span) -> str:
+    confidence = ent._.confidence if ent.has_extension("confidence") else None
+    return f"[{ent.text} {ent.label_}" + (f" {confidence:.2f}]" if confidence is not None else "]")
+
+
+def _show_rows(key: str, rows: dict[str, dict[str, Any]]) -> None:
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    data = [(name, *(_number(row.get(column)) for column in columns)) for name, row in rows.items()]
+    msg.table(data, header=(key, *columns), aligns=("l", *["r"] * len(columns)), divider=True)
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4f}"
+    return "-" if value is None else str(value)
