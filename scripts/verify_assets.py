@@ -17,7 +17,7 @@ from spacy_nlpkit.errors import Errors, NlpkitError
 
 
 def verify(project: Path) -> tuple[int, int]:
-    """Return how many assets are present and right, and how many absent; raise N100 on the first wrong one."""
+    """Return how many assets are present and right, and how many absent; raise N100 on a wrong one."""
     right = absent = 0
     for asset in srsly.read_yaml(project / "project.yml").get("assets", []):
         path = project / asset["dest"]
