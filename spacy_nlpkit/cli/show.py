@@ -1,17 +1,17 @@
-"""`python -m spacy nlpkit show`: the scores of a pipeline as a table, and a few texts as it annotates them."""
+"""`python -m spacy nlpkit show`: the scores of a pipeline as a table, and texts as it annotates them."""
 
 from __future__ import annotations
 
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
-import srsly
 from wasabi import color
 from wasabi.util import supports_ansi
 
 from ..errors import Errors, NlpkitError
+from ..metrics import read_metrics
 from ._util import Arg, Opt, command, msg
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
 @command("show")
 def show(
     model: str = Arg(..., help="Folder or package name of the pipeline"),
-    metrics: Optional[Path] = Opt(None, "--metrics", "-m", help="Metrics file written by `evaluate`"),
-    corpus: Optional[Path] = Opt(None, "--corpus", "-c", help="The .spacy file whose texts are annotated"),
+    metrics: Path | None = Opt(None, "--metrics", "-m", help="Metrics file written by `evaluate`"),
+    corpus: Path | None = Opt(None, "--corpus", "-c", help="The .spacy file whose texts are annotated"),
     n_texts: int = Opt(3, "--n-texts", "-n", min=1, help="How many texts to annotate"),
 ) -> None:
     """Print the scores in a metrics file as a table, and texts of a corpus as the pipeline annotates them.
 
-    Raises N102 without a pipeline, N104 for a file that holds no metrics and N105 for a corpus without texts.
+    Raises N102 without a pipeline, N096 for a file that holds no metrics and N104 for a corpus without texts.
     """
     import spacy
 
@@ -48,14 +48,8 @@ def show(
 
 
 def show_metrics(path: Path) -> None:
-    """Print every result of a metrics file: one table of its scores, one of precision, recall and F a label."""
-    try:
-        results = srsly.read_json(path)["results"]
-        scores = {name: result["ours"] for name, result in results.items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NlpkitError(
-            Errors.N104.format(path=path, problem=f"{type(error).__name__}: {error}")
-        ) from error
+    """Print each result of a metrics file: a table of its scores, and one of precision, recall, F by label."""
+    scores = {name: result["ours"] for name, result in read_metrics(path)["results"].items()}
     for name, ours in scores.items():
         msg.divider(f"Scores: {name}")
         plain = [(key, _number(value)) for key, value in ours.items() if isinstance(value, (int, float))]
@@ -66,15 +60,15 @@ def show_metrics(path: Path) -> None:
 
 
 def read_texts(nlp: Any, corpus: Path, n_texts: int) -> list[str]:
-    """The first texts of a .spacy file; raise N105 where there is none."""
+    """The first texts of a .spacy file; raise N104 where there is none."""
     from spacy.tokens import DocBin
 
     if not corpus.is_file():
-        raise NlpkitError(Errors.N105.format(path=corpus))
+        raise NlpkitError(Errors.N104.format(path=corpus))
     docs = DocBin().from_disk(corpus).get_docs(nlp.vocab)
     texts = [doc.text for doc in islice(docs, n_texts)]
     if not texts:
-        raise NlpkitError(Errors.N105.format(path=corpus))
+        raise NlpkitError(Errors.N104.format(path=corpus))
     return texts
 
 
