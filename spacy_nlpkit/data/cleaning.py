@@ -1,7 +1,7 @@
 """Cleans the artefacts of AG News and texts like it, with a map between clean and raw character offsets.
 
 The artefacts come from HTML whose `&` was turned into a blank (`AT amp;T`, `the day #39;s`), tags that are
-escaped or plain (`&lt;A HREF=...&gt;`, `<b>`), line breaks written as a backslash, and escaped dollars (`\\$5`).
+escaped or plain (`&lt;A HREF=...&gt;`, `<b>`), line breaks written as a backslash, and escaped dollars.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class _Reducer:
         self.ends.append(end)
 
     def _take_entity(self, start: int) -> tuple[str, int] | None:
-        """Take the entity that a semicolon ends off the stack: its character, and where it starts in the raw text."""
+        """Take the entity that a semicolon ends off the stack: its character and its raw offset."""
         tail = "".join(self.chars[-_ENTITY_WINDOW:])
         match = _ENTITY.search(tail)
         if match is None:
@@ -156,12 +156,12 @@ class _Reducer:
 
 
 def clean(text: str) -> Cleaned:
-    """Clean a text: decode entities, drop tags, one blank for line breaks and runs of blanks, none at the ends.
+    """Clean a text: entities decoded, tags dropped, one blank for line breaks and runs of blanks.
 
-    An entity with a blank in place of its `&` takes that blank with it: `AT amp;T` is `AT&T`, `the day #39;s` is
-    `the day's`, and `said:  quot;No` (a blank of the text and one of the entity) is `said: "No`. The text of a
-    link stays, its tag goes; tags of blocks (`<p>`, `<br>`) leave a blank. Cleaning a clean text changes nothing;
-    the time is linear in the length of the text.
+    An entity with a blank in place of its `&` takes that blank with it: `AT amp;T` is `AT&T`, `the day #39;s`
+    is `the day's`, and `said:  quot;No` (a blank of the text and one of the entity) is `said: "No`. The text
+    of a link stays, its tag goes; tags of blocks (`<p>`, `<br>`) leave a blank; a backslash is a line break,
+    but not in front of a dollar. Cleaning a clean text changes nothing; the time is linear in its length.
     """
     cleaned, offsets = text, np.stack([np.arange(len(text)), np.arange(1, len(text) + 1)], axis=1)
     if _NEEDS_MARKUP.search(text):
