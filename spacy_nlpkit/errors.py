@@ -82,7 +82,7 @@ class Errors(metaclass=_Coded):
         "The corpus '{corpus}' of '{model}' cannot be read: {problem} Set what it needs as an option, "
         "such as --paths.test corpus/test.spacy."
     )
-    N094 = "There is nothing to score: '{corpus}' holds no {what}. Check the path and how the file was converted."
+    N094 = "There is nothing to score: '{corpus}' holds no {what}. Check the path and how the file was made."
     N095 = (
         "Every score of the component '{name}' is null: '{corpus}' has no annotation for it. Evaluate on "
         "data that has, or leave the component out of the check with --ignore {name}."
@@ -92,18 +92,19 @@ class Errors(metaclass=_Coded):
         "or remove the file."
     )
     N097 = (
-        "There is no GPU {gpu_id} to run on: {problem} Use --gpu-id -1 for the CPU, or install cupy and torch "
-        "for your GPU."
+        "There is no GPU {gpu_id} to run on: {problem} Use --gpu-id -1 for the CPU, or install cupy and "
+        "torch for your GPU."
     )
     N098 = "Cannot compare on '{path}': {problem}. Give a .spacy file or Prodigy's JSONL."
     N099 = "Cannot read the option {option} '{value}': {problem}."
     N100 = (
-        "The asset '{path}' has the MD5 checksum {found}, but project.yml says {expected}. Delete the file and "
-        "fetch it again with `python -m weasel assets --extra`, or correct the checksum if it changed on purpose."
+        "The asset '{path}' has the MD5 checksum {found}, but project.yml says {expected}. Delete the file "
+        "and fetch it again with `python -m weasel assets --extra`, or correct the checksum if it changed on "
+        "purpose."
     )
     N101 = (
-        "The package '{name}' should be the pipeline in '{model}', but installed is {found}. Build and install it "
-        "again with `python -m weasel run package` and `python -m weasel run install`."
+        "The package '{name}' should be the pipeline in '{model}', but installed is {found}. Build and "
+        "install it again with `python -m weasel run package` and `python -m weasel run install`."
     )
     N102 = "There is no saved pipeline in '{path}'. Train one first: `python -m weasel run train`."
     N103 = "The wheel of '{source}' could not be built. The build said:\n{output}"

@@ -48,7 +48,7 @@ def show(
 
 
 def show_metrics(path: Path) -> None:
-    """Print each result of a metrics file: a table of its scores, and one of precision, recall, F by label."""
+    """Print each result of a metrics file: a table of its scores, and one of precision, recall and F."""
     scores = {name: result["ours"] for name, result in read_metrics(path)["results"].items()}
     for name, ours in scores.items():
         msg.divider(f"Scores: {name}")
