@@ -1,0 +1,104 @@
+"""What every converter is told and what it tells: the options, and the counts of one run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ...errors import Warnings
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """How to convert.
+
+    format (str): One of `FORMATS`, or "auto": known by extension and content, file by file.
+    labels (frozenset[str] | None): Entity labels to keep, None for all. Tokens of other labels count as O.
+    repair (bool): Move misaligned spans to the nearest token boundaries, instead of leaving them out.
+    clean (bool): Clean the texts (`spacy_nlpkit.data.cleaning`) and move the spans with them.
+    binary (bool | None): Whether Prodigy's lines are yes/no answers to one span; None: decided line by line.
+    n_sents (int): Sentences to a document of tagged files; 0: as -DOCSTART- says, without it one.
+    """
+
+    format: str = "auto"
+    labels: frozenset[str] | None = None
+    repair: bool = False
+    clean: bool = False
+    binary: bool | None = None
+    n_sents: int = 0
+
+
+@dataclass
+class Report:
+    """Counts of one run. Every item read is converted, merged into another or skipped.
+
+    read, converted, merged (int): Items: lines, sentences, paragraphs or documents, as the format has it.
+    skipped (Counter[str]): Items left out, by reason.
+    spans_read (int), spans_skipped (Counter[str]): Annotated spans, and those left out, by reason.
+    labels (Counter[str]): Entities of the converted items, by label.
+    notes (Counter[str]): What else happened to an item or span that was kept.
+    problems (list[str]): The first `max_problems` coded messages, each with file and line.
+    problem_count (int): How many there were in all.
+    """
+
+    max_problems: int = 10
+    read: int = 0
+    converted: int = 0
+    merged: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    spans_read: int = 0
+    spans_skipped: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    problem_count: int = 0
+
+    def skip(self, reason: str, message: str | None = None) -> None:
+        """Count an item as left out. A message makes it a problem; a rejected or ignored answer is none."""
+        self.skipped[reason] += 1
+        self._add_problem(message)
+
+    def skip_span(self, reason: str, message: str | None = None) -> None:
+        """Count a span as left out; its item is kept."""
+        self.spans_skipped[reason] += 1
+        self._add_problem(message)
+
+    def _add_problem(self, message: str | None) -> None:
+        if message is None:
+            return
+        self.problem_count += 1
+        if len(self.problems) < self.max_problems:
+            self.problems.append(message)
+
+    def warnings(self, path: str) -> list[str]:
+        """The coded warnings that the counts of a finished run call for."""
+        found = []
+        if self.converted and not self.labels:
+            found.append(Warnings.NW020.format(path=path, converted=self.converted))
+        if self.notes[CONTROL_CHARACTERS]:
+            found.append(Warnings.NW021.format(count=self.notes[CONTROL_CHARACTERS]))
+        if self.spans_skipped[MISALIGNED]:
+            found.append(Warnings.NW022.format(count=self.spans_skipped[MISALIGNED]))
+        return found
+
+    def counts(self) -> str:
+        """The counts of the items in one line."""
+        parts = [f"read {self.read}"]
+        parts += [f"{count} {reason}" for reason, count in self.skipped.most_common()]
+        return ", ".join(parts)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The counts as rows of a table, without those that are zero (but always read and converted)."""
+        rows = [("Items read", self.read), ("Items converted", self.converted), ("Items merged", self.merged)]
+        rows += [(f"Items skipped: {reason}", count) for reason, count in self.skipped.most_common()]
+        rows += [("Spans read", self.spans_read)]
+        rows += [(f"Spans skipped: {reason}", count) for reason, count in self.spans_skipped.most_common()]
+        rows += [(f"Note: {note}", count) for note, count in self.notes.most_common()]
+        rows += [(f"Entities: {label}", count) for label, count in self.labels.most_common()]
+        kept = [row for i, row in enumerate(rows) if i < 2 or row[1]]
+        return [(name, f"{count:,}") for name, count in kept]
+
+
+# Reasons and notes that the warnings depend on.
+MISALIGNED = "misaligned"
+CONTROL_CHARACTERS = "control characters in the text"
