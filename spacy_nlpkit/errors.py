@@ -66,6 +66,24 @@ class Errors(metaclass=_Coded):
         "{path}: {problem}. Name the column with --text-column; a table of texts becomes Prodigy tasks with "
         "`python -m spacy nlpkit export`."
     )
+    # 035-049: corpora, checks, augmenters
+    N035 = (
+        "The corpus has no path. Set it in the config ([paths]) or on the command line, such as "
+        "--paths.train corpus/train.spacy."
+    )
+    N036 = "{path}: no such file or folder. Make it with `python -m spacy nlpkit convert`, or correct the path."
+    N037 = "{path}: the folder holds no .spacy file. Make one with `python -m spacy nlpkit convert`."
+    N038 = (
+        "{path}: no example in {count} documents: {empty} are empty, {long} pieces have max_length ({max_length}) tokens "
+        "or more. Raise max_length, or check the file with `python -m spacy nlpkit check-data --train {path}`."
+    )
+    N039 = (
+        "The augmenter '{name}' cannot read the names in {path}: {problem}. The file holds one JSON object, label to "
+        "list of texts, such as {{\"ORG\": [\"Acme Corp.\"]}}."
+    )
+    N040 = "Cannot check the data of {config}: {problem} Correct the config, or name files with --train and --dev."
+    N041 = "There is nothing to check: give a training config, or files with --train and --dev."
+    N042 = "{count} in the data (of {codes}). Mend what the report lists and run check-data again."
     # 050-069: symbols and listings
     # 070-089: ticker_ner
     # 090-109: command line, evaluation and metrics
@@ -77,7 +95,6 @@ class Errors(metaclass=_Coded):
         "The config of '{model}' has no corpus '{corpus}'. It has: {available}. Name one with --corpus, or "
         "give the path of an existing .spacy file."
     )
-    N092 = "{place}: {problem}. Correct this line of the annotations, or remove it."
     N093 = (
         "The corpus '{corpus}' of '{model}' cannot be read: {problem} Set what it needs as an option, "
         "such as --paths.test corpus/test.spacy."
@@ -95,7 +112,7 @@ class Errors(metaclass=_Coded):
         "There is no GPU {gpu_id} to run on: {problem} Use --gpu-id -1 for the CPU, or install cupy and "
         "torch for your GPU."
     )
-    N098 = "Cannot compare on '{path}': {problem}. Give a .spacy file or Prodigy's JSONL."
+    N098 = "Cannot compare on '{path}': {problem} Give a .spacy file, or Prodigy's JSONL of complete annotations."
     N099 = "Cannot read the option {option} '{value}': {problem}."
     N100 = (
         "The asset '{path}' has the MD5 checksum {found}, but project.yml says {expected}. Delete the file "
@@ -117,6 +134,14 @@ class Warnings(metaclass=_Coded):
         "The component '{name}' was never calibrated: its confidence is the model's own probability. Add "
         "[training.before_to_disk] @callbacks = \"spacy_nlpkit.calibrate.v1\" to the config to calibrate on the dev corpus."
     )
+    NW004 = (
+        "The corpus '{corpus}' for calibration cannot be read ({error}). Saved without calibration. Set the path of "
+        "[{corpus}] in the config, or name another corpus in [training.before_to_disk] corpus."
+    )
+    NW005 = (
+        "The corpus '{corpus}' for calibration holds no documents. Saved without calibration. Check it with "
+        "`python -m spacy nlpkit check-data CONFIG`, or name another corpus in [training.before_to_disk] corpus."
+    )
     # 020-049: data
     # 020-034: converting
     NW020 = (
@@ -135,6 +160,15 @@ class Warnings(metaclass=_Coded):
     )
     NW025 = "{path} is of an earlier run and no part of this split. Remove it, or its items may also be in the training data."
     NW026 = "{count} items hold {what}, which {format} cannot hold. They were written without."
+    # 035-049: corpora, checks, augmenters
+    NW035 = (
+        "{path}: left out {empty} documents without tokens, and {long} documents or sentences of max_length "
+        "({max_length}) tokens or more. Raise max_length, or give the texts sentence boundaries."
+    )
+    NW036 = (
+        "A ratio of {ratio} asks for {wanted} extra examples a round, but there are only {found}: all are taken. "
+        "Add more, or lower the ratio."
+    )
     # 050-069: symbols and listings
     # 070-089: ticker_ner
     # 090-109: command line, evaluation and metrics
