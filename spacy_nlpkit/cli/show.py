@@ -12,6 +12,7 @@ from wasabi.util import supports_ansi
 
 from ..errors import Errors, NlpkitError
 from ..metrics import read_metrics
+from ._pipelines import load_pipeline, print_scores
 from ._util import Arg, Opt, command, msg
 
 if TYPE_CHECKING:
@@ -30,17 +31,12 @@ def show(
 ) -> None:
     """Print the scores in a metrics file as a table, and texts of a corpus as the pipeline annotates them.
 
-    Raises N102 without a pipeline, N096 for a file that holds no metrics and N104 for a corpus without texts.
+    Raises N090 without a pipeline, N096 for a file that holds no metrics and N104 for a corpus without texts.
     """
-    import spacy
-
     if metrics is not None:
         show_metrics(metrics)
     if corpus is not None:
-        try:
-            nlp = spacy.load(model)
-        except OSError as error:
-            raise NlpkitError(Errors.N102.format(path=model)) from error
+        nlp = load_pipeline(model)
         texts = read_texts(nlp, corpus, n_texts)
         msg.divider("As the pipeline annotates it")
         for doc in nlp.pipe(texts):
@@ -49,14 +45,8 @@ def show(
 
 def show_metrics(path: Path) -> None:
     """Print each result of a metrics file: a table of its scores, and one of precision, recall and F."""
-    scores = {name: result["ours"] for name, result in read_metrics(path)["results"].items()}
-    for name, ours in scores.items():
-        msg.divider(f"Scores: {name}")
-        plain = [(key, _number(value)) for key, value in ours.items() if isinstance(value, (int, float))]
-        msg.table(plain, header=("Score", "Value"), aligns=("l", "r"), divider=True)
-        for key, value in ours.items():
-            if isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
-                _show_rows(key, value)
+    for name, result in read_metrics(path)["results"].items():
+        print_scores(name, result["ours"])
 
 
 def read_texts(nlp: Any, corpus: Path, n_texts: int) -> list[str]:
@@ -91,15 +81,3 @@ def render(doc: Doc) -> str:
 def _mark(ent: Span) -> str:
     confidence = ent._.confidence if ent.has_extension("confidence") else None
     return f"[{ent.text} {ent.label_}" + (f" {confidence:.2f}]" if confidence is not None else "]")
-
-
-def _show_rows(key: str, rows: dict[str, dict[str, Any]]) -> None:
-    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    data = [(name, *(_number(row.get(column)) for column in columns)) for name, row in rows.items()]
-    msg.table(data, header=(key, *columns), aligns=("l", *["r"] * len(columns)), divider=True)
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4f}"
-    return "-" if value is None else str(value)
