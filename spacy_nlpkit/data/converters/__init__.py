@@ -1,7 +1,7 @@
 """Converters: annotations in the formats in which people have them, into spaCy documents.
 
-Every converter reads the files of one format and yields documents and counts what it meets in a `Report`; a bad
-line costs no more than itself.
+Every converter reads the files of one format, yields documents and counts what it meets in a `Report`; a
+bad line costs no more than itself.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def convert_path(path: str | Path, nlp: Language, options: ConvertOptions, repor
         where nothing could be converted, and what `reading` raises for a file that cannot be read.
     """
     attributes.register_item_attributes()
-    for format_, files in group_by_format(Path(path), options).items():
+    for format_, files in group_by_format(Path(path), options, report).items():
         if format_ != "prodigy" and (options.clean or options.repair or options.binary is not None):
             setting = "--clean" if options.clean else "--repair" if options.repair else "--binary"
             expected = f"left out for {files[0]}: only Prodigy's JSONL is tokenized anew"
@@ -56,8 +56,11 @@ def convert_path(path: str | Path, nlp: Language, options: ConvertOptions, repor
         raise NlpkitError(Errors.N028.format(path=path, counts=report.counts(), first=first))
 
 
-def group_by_format(path: Path, options: ConvertOptions) -> dict[str, list[Path]]:
-    """The files to read, by format, in the order of their paths."""
+def group_by_format(path: Path, options: ConvertOptions, report: Report) -> dict[str, list[Path]]:
+    """The files to read, by format, in the order of their paths.
+
+    A file of unknown format is an error where it was named, in a folder it is counted as a skipped item.
+    """
     if options.format not in ("auto", *FORMATS):
         expected = f"auto, {', '.join(FORMATS)}"
         raise NlpkitError(
@@ -65,7 +68,13 @@ def group_by_format(path: Path, options: ConvertOptions) -> dict[str, list[Path]
         )
     groups: dict[str, list[Path]] = {}
     for file in find_files(path):
-        groups.setdefault(detect_format(file) if options.format == "auto" else options.format, []).append(
-            file
-        )
+        try:
+            format_ = detect_format(file) if options.format == "auto" else options.format
+        except NlpkitError as error:
+            if not path.is_dir():
+                raise
+            report.read += 1
+            report.skip("file of no known format", str(error))
+            continue
+        groups.setdefault(format_, []).append(file)
     return groups

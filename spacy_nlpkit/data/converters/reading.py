@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -29,7 +30,8 @@ class Line(NamedTuple):
     """A line of a text file, without its line break.
 
     where (str): File and line number (from 1), for messages.
-    text (str): The line, "" where it cannot be read. problem (str | None): The coded message of why it cannot.
+    text (str): The line, "" where it cannot be read.
+    problem (str | None): The coded message of why it cannot.
     """
 
     where: str
@@ -76,10 +78,8 @@ def detect_format(path: Path) -> str:
     start = _read_start(path)
     if not start:
         raise NlpkitError(Errors.N029.format(path=path))
-    if start.startswith(b"["):
+    if start.startswith((b"[", b"{")):
         return "spacy-json" if b'"paragraphs"' in start else "prodigy"
-    if start.startswith(b"{"):
-        return "prodigy"
     first = start.splitlines()[0].split()
     if len(first) >= 2 and (first[-1] == b"O" or first[-1][:2] in (b"B-", b"I-", b"U-", b"S-")):
         return "tagged"
@@ -87,16 +87,26 @@ def detect_format(path: Path) -> str:
 
 
 def _read_start(path: Path) -> bytes:
+    return read_bytes(path, 4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading, unpacked where its name ends in .gz.
+
+    RAISES: N032 where it cannot be opened or, in the block, read or unpacked.
+    """
+    try:
+        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file_:
+            yield cast("IO[bytes]", file_)
+    except (OSError, EOFError, zlib.error) as error:
+        raise NlpkitError(Errors.N032.format(where=path, what="a readable file", reason=error)) from error
+
+
+def read_bytes(path: Path, size: int = -1) -> bytes:
+    """The bytes of a file, all or the first `size`; raises as `open_bytes`."""
     with open_bytes(path) as file_:
-        try:
-            return file_.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-        except (OSError, EOFError, zlib.error) as error:
-            raise NlpkitError(Errors.N032.format(where=path, what="a readable file", reason=error)) from error
-
-
-def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file for reading, unpacked where its name ends in .gz."""
-    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+        return file_.read(size)
 
 
 def read_lines(path: Path, *, keep_breaks: bool = False) -> Iterator[Line]:
@@ -111,20 +121,17 @@ def read_lines(path: Path, *, keep_breaks: bool = False) -> Iterator[Line]:
         open_bytes(path) as file_,
         tqdm(desc=path.name, unit="B", unit_scale=True, disable=None, leave=False) as bar,
     ):
-        try:
-            for number, raw in enumerate(file_, start=1):
-                bar.update(len(raw))
-                where = f"{path}, line {number}"
-                try:
-                    text = raw.decode("utf8")
-                except UnicodeDecodeError as error:
-                    yield Line(where, "", Errors.N027.format(where=where, reason=error))
-                    continue
-                if number == 1:
-                    text = text.removeprefix("\ufeff")
-                yield Line(where, text if keep_breaks else text.rstrip("\r\n"))
-        except (OSError, EOFError, zlib.error) as error:
-            raise NlpkitError(Errors.N032.format(where=path, what="a readable file", reason=error)) from error
+        for number, raw in enumerate(file_, start=1):
+            bar.update(len(raw))
+            where = f"{path}, line {number}"
+            try:
+                text = raw.decode("utf8")
+            except UnicodeDecodeError as error:
+                yield Line(where, "", Errors.N027.format(where=where, reason=error))
+                continue
+            if number == 1:
+                text = text.removeprefix("\ufeff")
+            yield Line(where, text if keep_breaks else text.rstrip("\r\n"))
     if number == 0:
         raise NlpkitError(Errors.N029.format(path=path))
 
@@ -160,11 +167,10 @@ def read_json(path: Path) -> list[Any]:
 
     RAISES: N032 where it is no JSON list, N027 where it is not UTF-8, N029 where it is empty.
     """
-    with open_bytes(path) as file_:
-        try:
-            text = file_.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise NlpkitError(Errors.N027.format(where=path, reason=error)) from error
+    try:
+        text = read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NlpkitError(Errors.N027.format(where=path, reason=error)) from error
     if not text.strip():
         raise NlpkitError(Errors.N029.format(path=path))
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from spacy.training.gold_io import json_to_annotations
 
 from ...errors import Errors, NlpkitError
 from ...util import atomic_write
-from .reading import read_json
+from .reading import read_bytes, read_json
 from .report import ConvertOptions, Report
 
 
@@ -98,7 +98,7 @@ def read_docbin(path: Path, nlp: Language) -> Iterator[Doc]:
 
     RAISES: N032 where the file is no DocBin, N029 where it is empty.
     """
-    data = path.read_bytes()
+    data = read_bytes(path)
     if not data:
         raise NlpkitError(Errors.N029.format(path=path))
     try:
@@ -108,12 +108,12 @@ def read_docbin(path: Path, nlp: Language) -> Iterator[Doc]:
     yield from docs.get_docs(nlp.vocab)
 
 
-def to_docbin_bytes(docs: Sequence[Doc]) -> bytes:
+def to_docbin_bytes(docs: Iterable[Doc]) -> bytes:
     """Documents as the bytes of a .spacy file, with entity ids, span groups, classes and user data."""
     return DocBin(store_user_data=True, docs=docs).to_bytes()
 
 
-def write_docbins(files: dict[Path, Sequence[Doc]]) -> None:
+def write_docbins(files: Mapping[Path, Iterable[Doc]]) -> None:
     """Write .spacy files: all are made in memory before the first is written."""
     packed = {path: to_docbin_bytes(docs) for path, docs in files.items()}
     for path, data in packed.items():

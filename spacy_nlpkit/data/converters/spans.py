@@ -14,7 +14,7 @@ QUOTED = 60
 
 
 class CharSpan(NamedTuple):
-    """A span as annotated, in characters. kb_id: "" where unknown, "NIL" where known not to be in the graph."""
+    """A span as annotated, in characters; `kb_id` is "" where unknown, "NIL" where not in the graph."""
 
     start: int
     end: int

@@ -20,7 +20,7 @@ MISSING = "-"
 
 @dataclass
 class Sentence:
-    """Tokens and tags of a sentence, the message of its first bad line, whether -DOCSTART- comes before it."""
+    """Tokens and tags of a sentence, the message of its first bad line, and whether -DOCSTART- opens it."""
 
     words: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ def convert_tagged(
 
 
 def read_sentences(path: Path, report: Report) -> Iterator[Sentence]:
-    """The well-formed sentences of a file. Columns stand apart by tabs or, in lines without any, by blanks."""
+    """The well-formed sentences of a file. Columns are parted by tabs or, in lines without, by blanks."""
     sentence = Sentence()
     for line in read_lines(path):
         if line.problem:

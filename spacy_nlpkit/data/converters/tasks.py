@@ -24,8 +24,8 @@ class Task:
     """A task with its answer.
 
     where (str): File and line. text (str): The text, cleaned where that was asked for.
-    kind (str): What the spans say: "complete" (whatever is not in a span is no entity), "binary" (the answer is
-        about these spans alone), or "none" (the task is not about spans).
+    kind (str): What the spans say: "complete" (whatever is not in a span is no entity), "binary" (the answer
+        is about these spans alone), or "none" (the task is not about spans).
     spans (tuple[CharSpan, ...]): The spans, with offsets into `text`.
     accepted (bool): The answer of a binary task.
     cats (dict[str, float]): The classes that the answer decides: 1.0 or 0.0.
@@ -175,7 +175,7 @@ def _get_span(span: Any, text: str, where: str) -> CharSpan:
 
 
 def _get_kind(record: dict[str, Any], spans: list[CharSpan], options: ConvertOptions) -> str:
-    """What the spans of a record say (`Task.kind`), by `_view_id` or, where it is missing, by what is there."""
+    """What the spans of a record say (`Task.kind`), by `_view_id` or, without it, by what is there."""
     view = record.get("_view_id")
     asked_binary = record.get("_is_binary", record.get("_binary"))
     if view in ("choice", "classification") or (view is None and isinstance(record.get("label"), str)):

@@ -28,9 +28,9 @@ class Decision(NamedTuple):
 def vote(answers: Sequence[Placed]) -> Decision:
     """Decide on complete annotations of one text.
 
-    A span is an entity where more than half of the annotators have it with these bounds and this label. A token
-    outside these is O where more than half leave it outside of any span; all others are missing: a tie decides
-    nothing.
+    A span is an entity where more than half of the annotators have it with these bounds and this label.
+    A token outside these is O where more than half leave it outside of any span; all others are missing: a
+    tie decides nothing.
     """
     needed = len(answers) / 2
     counts: Counter[Key] = Counter()
