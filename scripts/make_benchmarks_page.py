@@ -20,9 +20,9 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 
 HEAD = """# Benchmarks
 
-This page is made from `metrics/*.json` by `python scripts/make_benchmarks_page.py`: do not edit it. Every table
-sets our figures beside those of a named peer; *ratio* is ours divided by the peer's. A dash means that there is
-no such figure. What the results mean is said in the component's own page.
+This page is made from `metrics/*.json` by `python scripts/make_benchmarks_page.py`: do not edit it. Every
+table sets our figures beside those of a named peer; *ratio* is ours divided by the peer's. A dash means that
+there is no such figure. What the results mean is said in the component's own page.
 """
 
 

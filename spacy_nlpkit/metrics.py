@@ -4,8 +4,8 @@
      "run": {"command", "commit", "versions", "machine", "date"},
      "results": {"<bench id>": {"ours": {...}, "peers": {"<name>": {...}}, "seeds": [...]}}}
 
-Figures carry the scorer's own keys, and `words_per_second`, `train_seconds` and `peak_rss_mb`; null where there is
-none. A result that an earlier run left in the file carries that run of its own as `run`.
+Figures carry the scorer's own keys, and `words_per_second`, `train_seconds` and `peak_rss_mb`; null where
+there is none. A result that an earlier run left in the file carries that run of its own as `run`.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ def write_metrics(path: str | Path, results: Mapping[str, Mapping[str, Any]], co
     """Write results into a metrics file, whole or not at all; other results in the file are kept.
 
     path (str | Path): The file, made where it does not exist.
-    results: Bench id to `{"ours": figures, "peers": {name: figures}, "seeds": [...]}`, where figures are numbers,
-        text, None, or lists and dicts of these. Keys that one side lacks (and `COST_KEYS`) are written as null.
+    results: Bench id to `{"ours": figures, "peers": {name: figures}, "seeds": [...]}`, where figures are
+        numbers, text, None, or lists and dicts of these. Keys that one side lacks (and `COST_KEYS`) are
+        written as null.
     command (str): The command line that makes these results again.
     RETURNS (dict): What the file holds now.
     RAISES: N096 where the file, or a result, does not match the schema.
@@ -113,8 +114,8 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, Any]:
     """What figures of speed depend on, and no name or path of the machine.
 
-    RETURNS (dict): `system`, `cpu` (model), `cores` (that this process may use), `memory_gb`, and `gpu` (the model of
-        the one that torch has in use, or None).
+    RETURNS (dict): `system`, `cpu` (model), `cores` (that this process may use), `memory_gb`, and `gpu` (the
+        model of the one that torch has in use, or None).
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
@@ -130,7 +131,7 @@ def machine() -> dict[str, Any]:
 
 
 def peak_rss_mb() -> float | None:
-    """The most memory this process has held so far, in MB of 2**20 bytes; None where the system does not tell."""
+    """The most memory this process has held so far, in MB of 2**20 bytes; None where no system tells it."""
     try:
         import resource
     except ImportError:  # Windows

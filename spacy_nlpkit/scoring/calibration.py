@@ -1,4 +1,4 @@
-"""Calibration of probabilities: how far confidence is from accuracy, and Platt scaling to bring them together."""
+"""Calibration of probabilities: how far confidence is from accuracy, and Platt scaling to close the gap."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def fit_platt(scores_logit: ArrayLike, correct: ArrayLike) -> tuple[float, float
 
     scores_logit (n,): Scores of the predicted items on the log-odds scale (see `log_odds`).
     correct (n,): Whether each of them is right.
-    RETURNS (a, b): a >= 0, so that the order of the scores is never reversed: where the best slope is negative, a
-        is 0 and b the log-odds of the share that is right. Data that say nothing (no items, all right, all wrong,
-        one score for all, a score that is not finite) give the identity (1.0, 0.0).
+    RETURNS (a, b): a >= 0, so that the order of the scores is never reversed: where the best slope is
+        negative, a is 0 and b the log-odds of the share that is right. Data that say nothing (no items, all
+        right, all wrong, one score for all, a score that is not finite) give the identity (1.0, 0.0).
     """
     x = np.asarray(scores_logit, dtype=np.float64).ravel()
     hit = np.asarray(correct, dtype=bool).ravel()

@@ -1,49 +1,19 @@
-"""Entity scores by character offsets of Prodigy's JSONL, independent of any tokenizer.
+"""Entity scores by character offsets, independent of any tokenizer.
 
 A gold span that no token boundary fits can never be predicted exactly, and counts as missed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import srsly
 from numpy.typing import NDArray
-
-from ..errors import Errors, NlpkitError
 
 CharSpan = tuple[int, int, str]
 Spans = AbstractSet[CharSpan]
-
-
-class Annotated(NamedTuple):
-    """A text with its gold spans, as character offsets and label."""
-
-    text: str
-    spans: frozenset[CharSpan]
-
-
-def read_annotated(path: str | Path) -> Iterator[Annotated]:
-    """Read complete annotations from Prodigy's JSONL, offsets as they stand in the file.
-
-    Items answered with anything but "accept" are left out: they do not tell the entities of their text.
-
-    path (str | Path): A JSONL file of `text` and `spans` (`start`, `end`, `label`).
-    RAISES: N092 with file and line for a line that is no such item, a span outside its text included.
-    """
-    with Path(path).open("rb") as file_:
-        for number, line in enumerate(file_, 1):
-            if line.strip():
-                item = _parse(line, f"{path}:{number}")
-                if item.get("answer", "accept") == "accept":
-                    spans = (
-                        _char_span(span, item["text"], f"{path}:{number}") for span in item.get("spans") or ()
-                    )
-                    yield Annotated(item["text"], frozenset(spans))
 
 
 def score_offsets(
@@ -53,8 +23,8 @@ def score_offsets(
 
     gold, pred: One set of character spans a document, in the same order.
     labels: The labels to score; None for all that occur.
-    RETURNS (dict): `ents_p`, `ents_r`, `ents_f` and `ents_per_type` (label to `p`, `r`, `f` and `support`, the number
-        of its gold spans); floats in 0..1, all None where neither gold nor prediction has a span.
+    RETURNS (dict): `ents_p`, `ents_r`, `ents_f` and `ents_per_type` (label to `p`, `r`, `f` and `support`,
+        the number of its gold spans); floats in 0..1, all None where neither gold nor prediction has a span.
     RAISES: ValueError where gold and pred differ in length.
     """
     names, counts = _count(gold, pred, labels)
@@ -123,25 +93,3 @@ def _prf(counts: NDArray[np.int64]) -> tuple[float | None, float | None, float |
     if not tp + fp + fn:
         return None, None, None
     return tp / max(tp + fp, 1), tp / max(tp + fn, 1), 2 * tp / (2 * tp + fp + fn)
-
-
-def _parse(line: bytes, place: str) -> dict[str, Any]:
-    try:
-        item = srsly.json_loads(line.decode("utf-8-sig"))
-    except ValueError as error:
-        raise NlpkitError(Errors.N092.format(place=place, problem=f"not JSON in UTF-8 ({error})")) from error
-    if not isinstance(item, dict) or not isinstance(item.get("text"), str):
-        raise NlpkitError(Errors.N092.format(place=place, problem="no text in it"))
-    return item
-
-
-def _char_span(span: Any, text: str, place: str) -> CharSpan:
-    try:
-        start, end, label = int(span["start"]), int(span["end"]), str(span["label"])
-    except (TypeError, KeyError, ValueError) as error:
-        problem = f"span {span!r} has no start, end and label"
-        raise NlpkitError(Errors.N092.format(place=place, problem=problem)) from error
-    if not 0 <= start < end <= len(text):
-        problem = f"span {start}-{end} ({label}) is outside the text of {len(text)} characters"
-        raise NlpkitError(Errors.N092.format(place=place, problem=problem))
-    return start, end, label
