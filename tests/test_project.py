@@ -1,4 +1,4 @@
-"""The project around the package: Makefile, project.yml, the scripts it calls, and foreign data on their way."""
+"""The project around the package: Makefile, project.yml, its scripts, and foreign data on their way."""
 
 from __future__ import annotations
 
