@@ -1,0 +1,94 @@
+"""Extension attributes: set once, never over another package's, and whole after serialization."""
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import spacy
+from spacy.tokens import Doc, Span, Token
+
+from spacy_nlpkit import attributes
+from spacy_nlpkit.errors import NlpkitError
+
+NAME = "house_test_attribute"
+OWNERS = {"Doc": Doc, "Span": Span, "Token": Token}
+
+
+@pytest.fixture(autouse=True)
+def _removed_after() -> Iterator[None]:
+    yield
+    for owner in OWNERS.values():
+        if owner.has_extension(NAME):
+            owner.remove_extension(NAME)
+
+
+@pytest.mark.parametrize("owner", sorted(OWNERS))
+def test_default_is_none_and_twice_is_once(owner: str) -> None:
+    attributes.register(owner, NAME)
+    attributes.register(owner, NAME)
+    assert OWNERS[owner].get_extension(NAME) == (None, None, None, None)
+
+
+def test_values_stay_when_registered_again() -> None:
+    attributes.register("Doc", NAME, default=[])
+    doc = spacy.blank("en").make_doc("Intel rose .")
+    doc._.get(NAME).append(1)
+    attributes.register("Doc", NAME, default=[])
+    assert doc._.get(NAME) == [1]
+
+
+def test_getter_is_registered() -> None:
+    attributes.register("Span", NAME, getter=lambda span: span.text.lower())
+    assert spacy.blank("en")("Intel rose")[0:1]._.get(NAME) == "intel"
+
+
+@pytest.mark.parametrize("definition", [{"default": 1}, {"getter": len}, {"method": print}])
+def test_foreign_definition_is_refused_and_kept(definition: dict) -> None:
+    Doc.set_extension(NAME, **definition)
+    before = Doc.get_extension(NAME)
+    with pytest.raises(NlpkitError, match=rf"N003.*Doc\._\.{NAME}"):
+        attributes.register("Doc", NAME)
+    assert Doc.get_extension(NAME) == before
+
+
+def test_the_same_name_replaced_by_other_code_is_refused() -> None:
+    attributes.register("Doc", NAME)
+    Doc.set_extension(NAME, default="theirs", force=True)
+    with pytest.raises(NlpkitError, match="N003"):
+        attributes.register("Doc", NAME)
+
+
+def test_items_carry_date_id_and_category_through_bytes() -> None:
+    attributes.register_item_attributes()
+    attributes.register_item_attributes()
+    nlp = spacy.blank("en")
+    doc = nlp.make_doc("Intel rose .")
+    assert (doc._.date, doc._.item_id, doc._.category) == (None, None, None)
+    doc._.date, doc._.item_id, doc._.category = "2004-08", "a-1", "business"
+    again = Doc(nlp.vocab).from_bytes(doc.to_bytes())
+    assert (again._.date, again._.item_id, again._.category) == ("2004-08", "a-1", "business")
+
+
+def test_confidence_survives_bytes() -> None:
+    attributes.register_confidence()
+    nlp = spacy.blank("en")
+    doc = nlp.make_doc("Intel rose .")
+    attributes.set_confidence(doc[0:1], 0.75, component="c", calibrated=True)
+    again = Doc(nlp.vocab).from_bytes(doc.to_bytes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert again[0:1]._.confidence == 0.75
+        assert again[1:2]._.confidence is None
+
+
+def test_uncalibrated_confidence_warns_once_a_component() -> None:
+    attributes.register_confidence()
+    docs = [spacy.blank("en").make_doc("Intel rose .") for _ in range(2)]
+    for doc in docs:
+        attributes.set_confidence(doc[0:1], 0.75, component="house_test_component", calibrated=False)
+    with pytest.warns(UserWarning, match=r"\[NW001\].*'house_test_component'"):
+        assert docs[0][0:1]._.confidence == 0.75
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert docs[1][0:1]._.confidence == 0.75
+        assert attributes.stored_confidence(docs[1][0:1]) == 0.75

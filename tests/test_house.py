@@ -1,0 +1,244 @@
+"""The rules of the house, read from the source: who imports whom, what imports cost, what functions say."""
+
+import ast
+import configparser
+import importlib
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "spacy_nlpkit"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+BOTTOM = ""
+ROOMS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+# The rooms that a room may import beside itself; the bottom is what lies in the package's own folder.
+MAY_IMPORT = {
+    BOTTOM: set(),
+    "data": {BOTTOM},
+    "kg": {BOTTOM},
+    "layers": {BOTTOM},
+    "scoring": {BOTTOM},
+    "models": {BOTTOM, "layers"},
+    "pipeline": {BOTTOM, "models", "layers", "kg", "scoring"},
+    "training": {BOTTOM, "data", "kg", "scoring"},
+    "cli": {BOTTOM, "data", "kg", "layers", "scoring", "models", "pipeline", "training"},
+}
+HEAVY = ("torch", "transformers", "spacy_transformers", "tokenizers", "safetensors", "scipy")
+UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+MAX_LINES = 400
+IMPORT_SECONDS = 0.3
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf8"))
+
+
+def where(path: Path, node: ast.AST) -> str:
+    return f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
+
+
+def imported_modules(path: Path) -> Iterator[tuple[str, ast.AST]]:
+    """Absolute names of all that a module imports, inside functions as well."""
+    package = ["spacy_nlpkit", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            if module == "spacy_nlpkit":
+                yield from ((f"{module}.{alias.name}", node) for alias in node.names)
+            else:
+                yield module, node
+
+
+def room_of(parts: list[str]) -> str:
+    return parts[0] if parts and parts[0] in ROOMS else BOTTOM
+
+
+def entry_points_declared() -> dict[str, dict[str, str]]:
+    config = configparser.ConfigParser(delimiters=("=",))
+    config.optionxform = str  # type: ignore[assignment,method-assign]
+    config.read(ROOT / "setup.cfg", encoding="utf8")
+    section = config["options.entry_points"]
+    return {
+        group: dict(re.split(r"\s*=\s*", line, maxsplit=1) for line in lines.strip().splitlines())
+        for group, lines in section.items()
+    }
+
+
+def functions_of(body: list[ast.stmt]) -> Iterator[tuple[FunctionNode, bool]]:
+    """Public functions and methods of public classes, with whether it is a method."""
+    for node in body:
+        if isinstance(node, FunctionNode) and not node.name.startswith("_"):
+            yield node, False
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            for item in node.body:
+                if isinstance(item, FunctionNode) and (
+                    not item.name.startswith("_") or item.name == "__init__"
+                ):
+                    yield item, True
+
+
+def test_imports_run_one_way() -> None:
+    assert set(MAY_IMPORT) - {BOTTOM, "kg"} <= ROOMS <= set(MAY_IMPORT)
+    wrong = []
+    for path in MODULES:
+        room = room_of(list(path.relative_to(PACKAGE).parts[:-1]))
+        for name, node in imported_modules(path):
+            top, *rest = name.split(".")
+            if top == "spacy_nlpkit" and room_of(rest) not in {room, *MAY_IMPORT[room]}:
+                wrong.append(f"{where(path, node)}: {room or 'the bottom'} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_torch_is_imported_in_layers_alone() -> None:
+    wrong = [
+        f"{where(path, node)}: {name}"
+        for path in MODULES
+        for name, node in imported_modules(path)
+        if name.split(".")[0] == "torch" and PACKAGE / "layers" not in path.parents
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_entry_points_load_and_are_known() -> None:
+    declared = entry_points_declared()
+    for points in declared.values():
+        for target in points.values():
+            module, attribute = target.split(":")
+            assert hasattr(importlib.import_module(module), attribute), target
+    names = {group: sorted(points) for group, points in declared.items()}
+    assert names == json.loads((ROOT / "tests" / "registry.json").read_text(encoding="utf8"))
+
+
+def test_installed_entry_points_are_the_declared() -> None:
+    installed: dict[str, dict[str, str]] = {}
+    for point in distribution("spacy-nlpkit").entry_points:
+        installed.setdefault(point.group, {})[point.name] = point.value
+    assert installed == entry_points_declared(), "setup.cfg changed: install the package again"
+
+
+def test_registered_names_resolve() -> None:
+    from spacy import registry
+
+    for group, points in entry_points_declared().items():
+        name = group.removeprefix("spacy_")
+        if group.startswith("spacy_") and name not in ("cli", "factories"):
+            for point in points:
+                assert registry.get(name, point) is not None
+
+
+def test_import_is_light_and_needs_no_extra() -> None:
+    """Every factory module is imported at each `spacy.blank`, the command line at each command of spaCy."""
+    declared = entry_points_declared()
+    modules = sorted(
+        {
+            target.split(":")[0]
+            for group in ("spacy_factories", "spacy_cli", "spacy_displacy_colors")
+            for target in declared.get(group, {}).values()
+        }
+    )
+    imports = "\n".join(f"import {name}" for name in modules)
+    code = f"import sys; sys.modules.update(dict.fromkeys({HEAVY!r}))\n{imports}"
+    command = [sys.executable, "-X", "importtime", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    own = re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(spacy_nlpkit\S*)", done.stderr)
+    assert {name for _, name in own} >= set(modules)
+    assert sum(int(microseconds) for microseconds, _ in own) / 1e6 < IMPORT_SECONDS
+
+
+def test_codes_are_unique_used_and_known() -> None:
+    codes: Counter[str] = Counter()
+    for node in parse(PACKAGE / "errors.py").body:
+        if isinstance(node, ast.ClassDef) and node.name in ("Errors", "Warnings"):
+            names = [
+                target.id for item in node.body if isinstance(item, ast.Assign) for target in item.targets
+            ]
+            pattern = r"N\d{3}" if node.name == "Errors" else r"NW\d{3}"
+            assert all(re.fullmatch(pattern, name) for name in names)
+            codes.update(f"{node.name}.{name}" for name in names)
+    assert [code for code, count in codes.items() if count > 1] == []
+    used = {
+        f"{node.value.id}.{node.attr}"
+        for path in MODULES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("Errors", "Warnings")
+    }
+    assert used - set(codes) == set(), "codes without a message"
+    assert set(codes) - used == set(), "messages that nothing raises"
+
+
+@pytest.mark.parametrize("folder", ["spacy_nlpkit", "tests", "scripts"])
+def test_files_stay_short(folder: str) -> None:
+    lengths = {
+        path: len(path.read_text(encoding="utf8").splitlines()) for path in (ROOT / folder).rglob("*.py")
+    }
+    assert {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > MAX_LINES} == {}
+
+
+def test_no_pickle_is_read() -> None:
+    wrong = [
+        f"{where(path, node)}: imports {name}"
+        for path in MODULES
+        for name, node in imported_modules(path)
+        if name.split(".")[0] in UNSAFE
+    ]
+    for path in MODULES:
+        for node in ast.walk(parse(path)):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "load"
+            ):
+                given = {word.arg: getattr(word.value, "value", None) for word in node.keywords}
+                reads_torch = ast.unparse(node.func) == "torch.load" and given.get("weights_only") is not True
+                if reads_torch or given.get("allow_pickle"):
+                    wrong.append(f"{where(path, node)}: {ast.unparse(node)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_public_functions_are_documented_and_annotated() -> None:
+    wrong = []
+    for path in MODULES:
+        tree = parse(path)
+        if not ast.get_docstring(tree) and tree.body and path.name != "about.py":
+            wrong.append(f"{where(path, tree)}: the module has no docstring")
+        for node in tree.body:
+            if (
+                isinstance(node, ast.ClassDef)
+                and not node.name.startswith("_")
+                and not ast.get_docstring(node)
+            ):
+                wrong.append(f"{where(path, node)}: {node.name} has no docstring")
+        for function, is_method in functions_of(tree.body):
+            if not ast.get_docstring(function) and function.name != "__init__":
+                wrong.append(f"{where(path, function)}: {function.name} has no docstring")
+            if missing := list(unannotated(function, is_method)):
+                wrong.append(
+                    f"{where(path, function)}: {function.name} lacks annotations of {', '.join(missing)}"
+                )
+    assert not wrong, "\n".join(wrong)
+
+
+def unannotated(function: FunctionNode, is_method: bool) -> Iterator[str]:
+    arguments = function.args
+    static = any(isinstance(item, ast.Name) and item.id == "staticmethod" for item in function.decorator_list)
+    positional = [*arguments.posonlyargs, *arguments.args][1 if is_method and not static else 0 :]
+    extra = [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
+    yield from (a.arg for a in [*positional, *arguments.kwonlyargs, *extra] if a.annotation is None)
+    if function.returns is None:
+        yield "the result"
