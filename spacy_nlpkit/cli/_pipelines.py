@@ -40,9 +40,9 @@ def load_pipeline(model: str | Path, gpu_id: int = -1, overrides: dict[str, Any]
 
 
 def one_line(error: Exception) -> str:
-    """The message of an error without line breaks, ending in a full stop."""
+    """The message of an error without line breaks, ending as a sentence does."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if text.endswith(".") else f"{text}."
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def print_scores(title: str, scores: dict[str, Any]) -> None:

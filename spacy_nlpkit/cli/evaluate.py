@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..errors import Errors, NlpkitError
-from ..metrics import peak_rss_mb, write_metrics
+from ..metrics import peak_rss_mb, read_metrics, write_metrics
 from ..util import to_float
 from ._pipelines import load_pipeline, one_line, print_scores
 from ._util import Arg, Opt, command, msg
@@ -71,6 +71,8 @@ def evaluate(
     RAISES: N090, N097 for the pipeline, N091, N093, N094 for the corpus, N095 for null scores, N096 for the
         file.
     """
+    if output is not None and Path(output).exists():
+        read_metrics(output)  # a file that cannot be added to is known before the work, not after it
     nlp = load_pipeline(model, gpu_id, overrides)
     examples = read_examples(nlp, corpus, model)
     by_component = nlp.evaluate(examples, per_component=True)
@@ -82,7 +84,7 @@ def evaluate(
     scores.update(words_per_second=_plain(speed), peak_rss_mb=peak_rss_mb())
     if output is not None:
         bench_id = f"{Path(output).stem}.{_corpus_name(corpus)}"
-        seed = nlp.config["training"].get("seed")
+        seed = nlp.config.interpolate()["training"].get("seed")
         results = {bench_id: {"ours": scores, "seeds": [] if seed is None else [seed]}}
         write_metrics(output, results, _command_line(model, corpus, output, overrides))
     return scores
