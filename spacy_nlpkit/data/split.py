@@ -83,7 +83,7 @@ def hold_out_entities(docs: Sequence[Doc], amount: float, seed: int = 0) -> Held
     amount (float): Below 1 the share of documents to set aside, from 1 the number of entities to choose.
     Entities are ids of `doc.ents`, without "NIL" and unknown ones; those that more than 1% of documents name
     (and more than 2) are not chosen. Each document set aside lists in `user_data["unseen_entities"]` the
-    entities that no remaining document names: the chosen ones, and others that happen to be named nowhere else.
+    entities that no remaining document names: the chosen ones, and others named nowhere else.
     The result may be smaller than asked for, where the documents name too few entities.
     RAISES: N006 where the amount is not above 0.
     """

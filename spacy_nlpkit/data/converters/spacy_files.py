@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, SpanGroup
 from spacy.training import Example
 from spacy.training.gold_io import json_to_annotations
 
@@ -86,11 +86,11 @@ def keep_labels(doc: Doc, options: ConvertOptions, report: Report) -> None:
     kept = [ent for ent in doc.ents if ent.label_ in options.labels]
     doc.set_ents(kept, outside=dropped, default="unmodified")
     report.spans_skipped["label not asked for"] += len(dropped)
-    for group in doc.spans.values():
-        unwanted = [i for i, span in enumerate(group) if span.label_ not in options.labels]
-        report.spans_skipped["label not asked for"] += len(unwanted)
-        for i in reversed(unwanted):
-            del group[i]
+    for key, group in list(doc.spans.items()):
+        spans = [span for span in group if span.label_ in options.labels]
+        report.spans_skipped["label not asked for"] += len(group) - len(spans)
+        # A new group: spaCy's `del group[i]` removes the span before.
+        doc.spans[key] = SpanGroup(doc, name=group.name, attrs=group.attrs, spans=spans)
 
 
 def read_docbin(path: Path, nlp: Language) -> Iterator[Doc]:
@@ -113,7 +113,7 @@ def to_docbin_bytes(docs: Iterable[Doc]) -> bytes:
     return DocBin(store_user_data=True, docs=docs).to_bytes()
 
 
-def write_docbins(files: Mapping[Path, Iterable[Doc]]) -> None:
+def write_docbins(files: Mapping[Path, Iterable[Doc]] | Mapping[str, Iterable[Doc]]) -> None:
     """Write .spacy files: all are made in memory before the first is written."""
     packed = {path: to_docbin_bytes(docs) for path, docs in files.items()}
     for path, data in packed.items():

@@ -94,9 +94,7 @@ def parse_task(
         report.notes["spans shown, not annotated"] += len(spans)
         spans = []
     report.spans_read += len(spans)
-    meta = record.get("meta") or {}
-    if not isinstance(meta, dict):
-        raise _malformed(where, f"'meta' is a {type(meta).__name__}, expected an object")
+    meta = _get(record, "meta", dict, where)
     text = raw
     if options.clean:
         text, spans = _clean(raw, spans, report)
@@ -121,6 +119,17 @@ def _malformed(where: str, problem: str) -> _Bad:
     return _Bad("malformed", Errors.N023.format(where=where, problem=problem))
 
 
+def _get(record: dict[str, Any], key: str, type_: type, where: str) -> Any:
+    """A list or an object of the record, empty where it is missing or null."""
+    value = record.get(key)
+    if value is None:
+        return type_()
+    if not isinstance(value, type_):
+        expected = {list: "a list", dict: "an object"}[type_]
+        raise _malformed(where, f"{key!r} is a {type(value).__name__}, expected {expected}")
+    return value
+
+
 def _get_text(record: dict[str, Any], where: str, max_length: int) -> str:
     text = record.get("text")
     if not isinstance(text, str):
@@ -140,9 +149,7 @@ def _get_text(record: dict[str, Any], where: str, max_length: int) -> str:
 
 def _get_spans(record: dict[str, Any], text: str, where: str) -> list[CharSpan]:
     """The spans of a record. One that lies wrong casts doubt on the whole line, so the line is skipped."""
-    spans = record.get("spans") or []
-    if not isinstance(spans, list):
-        raise _malformed(where, f"'spans' is a {type(spans).__name__}, expected a list")
+    spans = _get(record, "spans", list, where)
     return [_get_span(span, text, where) for span in spans]
 
 
@@ -204,10 +211,8 @@ def _has_score(record: dict[str, Any], count: int) -> bool:
 def _get_cats(record: dict[str, Any], where: str, accepted: bool, binary: bool) -> dict[str, float]:
     if binary:
         return {record["label"]: float(accepted)}
-    chosen = record.get("accept") or []
-    options = record.get("options") or []
-    if not isinstance(chosen, list) or not isinstance(options, list):
-        raise _malformed(where, "'accept' and 'options' must be lists")
+    chosen = _get(record, "accept", list, where)
+    options = _get(record, "options", list, where)
     if "accept" not in record:
         return {}
     names = [option.get("id") if isinstance(option, dict) else option for option in options]
