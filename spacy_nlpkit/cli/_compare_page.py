@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from spacy.displacy import EntityRenderer
 
 from ._pipelines import show_number
+from .compare import show_difference
 
 if TYPE_CHECKING:
     from .compare import Comparison, Gold, Spans
@@ -51,13 +52,15 @@ def render_page(result: Comparison, limit_docs: int) -> str:
 
 
 def _score_table(result: Comparison) -> Iterator[str]:
-    header = ("Label", "Base P", "R", "F", "Custom P", "R", "F")
+    header = ("Label", "Base P", "R", "F", "Custom P", "R", "F", "F +/-")
     yield f"<table><tr>{''.join(f'<th>{cell}</th>' for cell in header)}</tr>"
     for label, base, custom in result.rows():
         cells = "".join(f"<td>{show_number(side[key])}</td>" for side in (base, custom) for key in "prf")
-        yield f"<tr><td>{escape(label)}</td>{cells}</tr>"
+        difference = show_difference(base, custom)
+        yield f"<tr><td>{escape(label)}</td>{cells}<td>{difference}</td></tr>"
+    ratio = result.custom.words_per_second / result.base.words_per_second
     speeds = [f"<td colspan=3>{side.words_per_second:,.0f}</td>" for side in (result.base, result.custom)]
-    yield f"<tr><td>words per second</td>{''.join(speeds)}</tr></table>"
+    yield f"<tr><td>words per second</td>{''.join(speeds)}<td>ratio {ratio:.2f}</td></tr></table>"
 
 
 def _outcome_table(result: Comparison) -> Iterator[str]:

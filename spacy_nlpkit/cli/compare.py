@@ -225,7 +225,7 @@ def print_comparison(result: Comparison) -> None:
     msg.divider(f"{result.base.name} (base) and {result.custom.name} (custom)")
     header = ("Label", "Base P", "R", "F", "Custom P", "R", "F", "F +/-")
     rows = [
-        (label, *(show_number(side[key]) for side in sides for key in "prf"), _signed(*sides))
+        (label, *(show_number(side[key]) for side in sides for key in "prf"), show_difference(*sides))
         for label, *sides in result.rows()
     ]
     msg.table(rows, header=header, aligns=("l", *"rrrrrrr"), divider=True)
@@ -234,6 +234,11 @@ def print_comparison(result: Comparison) -> None:
     msg.text(f"Words per second: base {speeds[0]:,.0f}, custom {speeds[1]:,.0f} (ratio {ratio:.2f})")
     outcomes = [(name, str(count)) for name, count in result.outcomes().items()]
     msg.table(outcomes, header=("Texts", ""), aligns=("l", "r"), divider=True)
+
+
+def show_difference(base: dict[str, Any], custom: dict[str, Any]) -> str:
+    """The F of custom less that of base, with its sign; a dash where one of them has none."""
+    return "-" if base["f"] is None or custom["f"] is None else f"{custom['f'] - base['f']:+.4f}"
 
 
 def to_json(result: Comparison) -> dict[str, Any]:
@@ -274,7 +279,3 @@ def _limit(spans: Collection[CharSpan] | Iterator[CharSpan], labels: Collection[
 
 def _touches(span: CharSpan, stretches: Sequence[tuple[int, int]]) -> bool:
     return any(start < span[1] and span[0] < end for start, end in stretches)
-
-
-def _signed(base: dict[str, Any], custom: dict[str, Any]) -> str:
-    return "-" if base["f"] is None or custom["f"] is None else f"{custom['f'] - base['f']:+.4f}"
