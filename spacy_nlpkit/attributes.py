@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from spacy.tokens import Doc, Span, Token
 
-from .errors import Errors, NlpkitError
+from .errors import Errors, NlpkitError, Warnings
 
 _OWNERS: dict[str, Any] = {"Doc": Doc, "Span": Span, "Token": Token}
 _REGISTERED: dict[tuple[str, str], tuple[Any, ...]] = {}
@@ -41,3 +42,34 @@ def register_item_attributes() -> None:
     """Register what an annotated item carries: `doc._.date`, `doc._.item_id` and `doc._.category`."""
     for name in (DOC_DATE, DOC_ITEM_ID, DOC_CATEGORY):
         register("Doc", name)
+
+
+# The confidence of a span lives in `doc.user_data` under these keys, so that it survives DocBin and other processes.
+_CONFIDENCE = "nlpkit_confidence"
+_UNCALIBRATED = "nlpkit_uncalibrated"
+_warned: set[str] = set()
+
+
+def set_confidence(span: Span, confidence: float, *, component: str, calibrated: bool) -> None:
+    """Store a span's confidence, and that the component that found it was never calibrated."""
+    span.doc.user_data[(_CONFIDENCE, span.start_char, span.end_char)] = confidence
+    if not calibrated:
+        span.doc.user_data[_UNCALIBRATED] = component
+
+
+def stored_confidence(span: Span) -> float | None:
+    """A span's confidence, None where no component set one; never warns."""
+    return span.doc.user_data.get((_CONFIDENCE, span.start_char, span.end_char))
+
+
+def _get_confidence(span: Span) -> float | None:
+    component = span.doc.user_data.get(_UNCALIBRATED)
+    if component is not None and component not in _warned:
+        _warned.add(component)
+        warnings.warn(Warnings.NW001.format(name=component), stacklevel=3)
+    return stored_confidence(span)
+
+
+def register_confidence() -> None:
+    """Register `span._.confidence`, read-only: reading one that was never calibrated warns once (NW001)."""
+    register("Span", "confidence", getter=_get_confidence)

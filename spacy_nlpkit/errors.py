@@ -82,9 +82,26 @@ class Errors(metaclass=_Coded):
         "list of texts, such as {{\"ORG\": [\"Acme Corp.\"]}}."
     )
     N040 = "Cannot check the data of {config}: {problem} Correct the config, or name files with --train and --dev."
-    N041 = "There is nothing to check: give a training config, or files with --train and --dev."
-    N042 = "{count} in the data (of {codes}). Mend what the report lists and run check-data again."
+    N041 = "Give either a training config, or .spacy files: --train with --dev or --test. {problem}."
+    N042 = "check-data found {count} in the data ({codes}). Mend what the report above names, then check again."
+    N043 = "No document in '{split}'. Check the path, and the closing table of `python -m spacy nlpkit convert`."
+    N044 = (
+        "No label in '{split}': neither entities nor classes nor spans. Check that the annotations have 'spans' or "
+        "'accept', and convert them again."
+    )
+    N045 = (
+        "No {kind} label of '{split}' occurs in 'train': every score would be 0. '{split}' has {labels}, 'train' has "
+        "{train_labels}. Check that both hold the same task, or split the data anew."
+    )
     # 050-069: symbols and listings
+    N050 = (
+        "The rules for stock symbols extend spaCy's own Tokenizer, but '{lang}' tokenises with {tokenizer}. Keep that "
+        "tokenizer in [nlp.tokenizer]; the symbol features work with any."
+    )
+    N051 = (
+        "The tokenizer's {setting} is no method of a compiled pattern, so no rule can be added to it (nor can spaCy "
+        "save it). Set it from a pattern, such as re.compile(...).search."
+    )
     # 070-089: ticker_ner
     # 090-109: command line, evaluation and metrics
     N090 = (
@@ -169,6 +186,22 @@ class Warnings(metaclass=_Coded):
         "A ratio of {ratio} asks for {wanted} extra examples a round, but there are only {found}: all are taken. "
         "Add more, or lower the ratio."
     )
+    NW037 = (
+        "{kind} labels of '{split}' without an example in 'train': {labels}. They cannot be learned: annotate some, or "
+        "leave them out with --labels when converting."
+    )
+    NW038 = "{count} {kind} labels with fewer than {threshold} examples in 'train': {labels}. Annotate more of them."
+    NW039 = "{count} texts stand in more than one split: the scores reward memory. Remove them from one of the splits."
+    NW040 = "{count} texts stand in '{split}' more than once. Remove the copies, unless they are wanted."
+    NW041 = "{count} texts are annotated in different ways. Decide for one annotation of each."
+    NW042 = "{count} entities of '{split}' start or end with a blank or punctuation. Mend their offsets."
+    NW043 = "{count} entities of '{split}' hold a line break. Check whether each is one entity."
+    NW044 = (
+        "{count} entities of '{split}' fit no token of the pipeline's tokenizer and can never be predicted. Use the "
+        "tokenizer spacy_nlpkit.NewsTokenizer.v1, or mend their offsets."
+    )
+    NW045 = "{count} texts of '{split}' are empty or blank. Remove them."
+    NW046 = "{count} spans of '{split}' are accepted and rejected at once. Decide for one."
     # 050-069: symbols and listings
     # 070-089: ticker_ner
     # 090-109: command line, evaluation and metrics

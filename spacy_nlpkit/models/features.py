@@ -1,0 +1,26 @@
+"""Embedding layers with features of the text beside the usual hash embeddings."""
+
+from typing import Any
+
+from spacy.tokens import Doc
+from thinc.api import Maxout, Model, chain, concatenate, with_array
+from thinc.types import Floats2d
+
+from ..layers.features import symbol_features
+
+
+def build_symbol_features() -> Model[list[Doc], list[Floats2d]]:
+    """Columns for the notation of stock symbols: see `spacy_nlpkit.symbols.notation_codes`."""
+    return symbol_features()
+
+
+def build_embed_with_features(
+    width: int,
+    embed: Model[list[Doc], list[Floats2d]],
+    features: dict[str, Any],
+) -> Model[list[Doc], list[Floats2d]]:
+    """Join an embedding layer and feature layers (blocks of any name, in order of their names), mixed by a maxout layer of `width`:
+    the `embed` block of a `spacy.Tok2Vec.v2`."""
+    layers = [embed, *(features[name] for name in sorted(features))]
+    mix: Model = Maxout(nO=width, nP=3, normalize=True, dropout=0.0)
+    return chain(concatenate(*layers), with_array(mix))

@@ -1,0 +1,196 @@
+"""What every trainable pipe of the package shares: labels, updates, calibration state and serialization.
+
+`cfg` holds what was learned (labels, calibration, learned thresholds) and is saved with the weights; settings are
+attributes filled from the config, so that `spacy.load(..., config=...)` overrides them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from spacy.language import Language
+from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Model, Optimizer, set_dropout_rate
+
+from ..errors import Errors, NlpkitError
+from ..util import to_float
+
+# Documents seen by `initialize` to infer the shapes of the model.
+INIT_SAMPLE = 10
+
+
+class NlpkitPipe(TrainablePipe):
+    """Base of the package's trainable pipes. A subclass gives `predict`, `set_annotations`, `get_loss` and the hooks
+    `labels_of` and `set_model_output`; `calibrate` where it has probabilities."""
+
+    def __init__(
+        self, vocab: Vocab, model: Model, name: str, *, scorer: Callable[..., dict[str, Any]] | None = None
+    ) -> None:
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: dict[str, Any] = {"labels": [], "calibrated": False}
+        self._rehearsal_model: Model | None = None
+
+    # Labels
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the model's outputs."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """What `spacy init labels` writes and `initialize(labels=...)` takes back."""
+        return list(self.labels)
+
+    def add_label(self, label: str) -> int:
+        """Add a label, resizing an initialized model.
+
+        RETURNS (int): 1 where it was added, 0 where it was there.
+        RAISES: N013 where the label is no string.
+        """
+        if not isinstance(label, str):
+            raise NlpkitError(Errors.N013.format(name=self.name, label=label))
+        if label in self.labels:
+            return 0
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        if self.is_initialized:
+            self.model.attrs["resize_output"](self.model, len(self.labels))
+        return 1
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the output layer has weights."""
+        return bool(self.model.get_ref("output_layer").has_param("W"))
+
+    def labels_of(self, example: Example) -> Iterable[str]:
+        """Hook: the labels that an example's gold annotation names."""
+        raise NotImplementedError(type(self).__name__)
+
+    def set_model_output(self) -> None:
+        """Hook: fix the model's output dimension from the labels, before the model is initialized."""
+        raise NotImplementedError(type(self).__name__)
+
+    # Training
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: list[str] | None = None,
+    ) -> None:
+        """Collect the labels in one pass over the examples, unless given, and initialize the model from a sample.
+
+        RAISES: E930 (spaCy) for a wrong `get_examples`; N002 where neither the data nor `labels` name a label.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        self._forget()
+        if labels is not None:
+            found: Iterable[str] = labels
+        else:
+            found = sorted({label for example in get_examples() for label in self.labels_of(example)})
+        for label in found:
+            self.add_label(label)
+        if not self.labels:
+            raise NlpkitError(Errors.N002.format(name=self.name, what="annotation with labels"))
+        self.set_model_output()
+        sample = [example.x for example in islice(get_examples(), INIT_SAMPLE)]
+        self.model.initialize(X=[doc for doc in sample if len(doc)] or sample)
+
+    def _forget(self) -> None:
+        """Drop what an earlier training learned; weights are made anew by `initialize`."""
+        self.cfg.update(calibrated=False)
+        for key in ("calibration", "learned_threshold"):
+            self.cfg.pop(key, None)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch. Gradients are passed on even where nothing is annotated: as the last listener of a
+        shared encoder this pipe must let the others' gradients through."""
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        self.require_initialized()
+        set_dropout_rate(self.model, drop)
+        if not any(len(example.predicted) for example in examples):
+            return losses
+        scores, backprop = self.model.begin_update([example.predicted for example in examples])
+        loss, d_scores = self.get_loss(examples, scores)
+        backprop(d_scores)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += to_float(loss)
+        return losses
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+        drop: float = 0.0,
+    ) -> dict[str, float]:
+        """Pull the model towards what it predicted when `nlp.resume_training` was called; without, it does nothing."""
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.rehearse")
+        docs = [example.predicted for example in examples]
+        if self._rehearsal_model is None or not any(len(doc) for doc in docs):
+            return losses
+        set_dropout_rate(self.model, drop)
+        target = self._rehearsal_model.predict(docs)
+        scores, backprop = self.model.begin_update(docs)
+        loss, d_scores = self.get_teacher_loss(target, scores)
+        backprop(d_scores)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += to_float(loss)
+        return losses
+
+    def get_teacher_loss(self, teacher_scores: Any, scores: Any) -> tuple[float, Any]:
+        """Hook of `rehearse`: loss and gradient of the scores against those of the teacher."""
+        raise NotImplementedError(type(self).__name__)
+
+    # Prediction
+
+    def require_initialized(self) -> None:
+        """RAISES: N001 where the pipe has no labels or weights yet."""
+        if not self.labels or not self.is_initialized:
+            raise NlpkitError(Errors.N001.format(name=self.name))
+
+    def sub_batches(self, docs: Sequence[Doc], max_tokens: int) -> Iterator[list[Doc]]:
+        """Cut a batch, in order, into parts of at most `max_tokens` tokens (or one document): `nlp.pipe` hands over
+        up to 1,000 documents of any length."""
+        part: list[Doc] = []
+        size = 0
+        for doc in docs:
+            if part and size + len(doc) > max_tokens:
+                yield part
+                part, size = [], 0
+            part.append(doc)
+            size += len(doc)
+        if part:
+            yield part
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> NlpkitPipe:
+        """Load the pipe; labels first, then the weights."""
+        super().from_bytes(bytes_data, exclude=tuple(exclude))
+        self._rehearsal_model = None
+        return self

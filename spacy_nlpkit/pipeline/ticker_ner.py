@@ -1,0 +1,350 @@
+"""`ticker_ner`: named entities and stock symbols, each with a calibrated probability."""
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from spacy.attrs import ENT_IOB, ENT_TYPE
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from spacy.vocab import Vocab
+from thinc.api import Config, Model
+
+from .. import attributes
+from ..errors import Errors, NlpkitError
+from ..layers.crf import Floats, n_tags
+from ..layers.crf_loss import distillation_loss, lattice_of, likelihood_loss, rejection_loss
+from ..layers.crf_potentials import Potentials
+from ..layers.span_decoding import SpanArrays, allowed_tags, biluo_tags, select_spans, span_probabilities
+from ..models.ticker_ner import set_tags
+from ..scoring.calibration import apply_platt, fit_platt
+from ..symbols import resolve
+from ..ty import Ticker
+from ._base import NlpkitPipe
+
+DEFAULT_MODEL_CONFIG = """
+[model]
+@architectures = "spacy_nlpkit.CRFTagger.v1"
+hidden_width = null
+dropout = null
+
+[model.tok2vec]
+@architectures = "spacy.HashEmbedCNN.v2"
+pretrained_vectors = null
+width = 96
+depth = 4
+embed_size = 2000
+window_size = 1
+maxout_pieces = 3
+subword_features = true
+
+[model.features]
+@architectures = "spacy_nlpkit.SymbolFeatures.v1"
+"""
+DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+# F1 is largest at a threshold of half its value (Lipton et al. 2014): what holds until one is learned on dev.
+DEFAULT_THRESHOLD = 0.45
+# Spans less probable than this are no candidates, whatever the threshold: it bounds the work of decoding.
+FLOOR = 0.05
+# Tokens of one forward pass at prediction.
+MAX_TOKENS = 20000
+# Characters on each side of a symbol that tell how it was written.
+CONTEXT = 24
+# Fewer dev candidates than this, right and wrong together, share the calibration of all labels.
+MIN_CALIBRATION = 30
+
+Prediction = list[tuple[int, int, str, float]]
+
+
+@Language.factory(
+    "ticker_ner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type", "span._.confidence", "span._.ticker"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "threshold": None,
+        "thresholds": {},
+        "overwrite": True,
+        "incorrect_spans_key": "incorrect_spans",
+        "ticker_label": "TICKER",
+        "scorer": {"@scorers": "spacy_nlpkit.ticker_ner_scorer.v1"},
+    },
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_per_type": None,
+        "ents_ece": None,
+    },
+)
+def make_ticker_ner(
+    nlp: Language,
+    name: str,
+    model: Model,
+    threshold: float | None,
+    thresholds: dict[str, float],
+    overwrite: bool,
+    incorrect_spans_key: str | None,
+    ticker_label: str,
+    scorer: Callable | None,
+) -> "TickerNER":
+    """Build a `ticker_ner` pipe.
+
+    model: An architecture giving CRF potentials, such as `spacy_nlpkit.CRFTagger.v1`.
+    threshold: Least confidence of an entity; null for the one learned at calibration.
+    thresholds: Least confidence by label, over `threshold`.
+    overwrite: Replace entities of earlier components; false keeps them and adds what does not overlap them.
+    incorrect_spans_key: Span group of spans known to be wrong (rejected in annotation), learned from; null for none.
+    ticker_label: The label whose entities get `span._.ticker`; it need not be among the labels.
+    scorer: A registered scorer.
+    """
+    return TickerNER(
+        nlp.vocab,
+        model,
+        name,
+        threshold=threshold,
+        thresholds=thresholds,
+        overwrite=overwrite,
+        incorrect_spans_key=incorrect_spans_key,
+        ticker_label=ticker_label,
+        scorer=scorer,
+    )
+
+
+class TickerNER(NlpkitPipe):
+    """Finds entities by the exact probability of each span under a linear-chain CRF over BILUO tags."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str = "ticker_ner",
+        *,
+        threshold: float | None = None,
+        thresholds: dict[str, float] | None = None,
+        overwrite: bool = True,
+        incorrect_spans_key: str | None = "incorrect_spans",
+        ticker_label: str = "TICKER",
+        scorer: Callable | None = None,
+    ) -> None:
+        super().__init__(vocab, model, name, scorer=scorer)
+        for setting, value in [("threshold", threshold), *(thresholds or {}).items()]:
+            if value is not None and not 0 <= value <= 1:
+                raise NlpkitError(
+                    Errors.N006.format(setting=setting, name=name, expected="between 0 and 1", value=value)
+                )
+        self.threshold = threshold
+        self.thresholds = dict(thresholds or {})
+        self.overwrite = overwrite
+        self.incorrect_spans_key = incorrect_spans_key
+        self.ticker_label = ticker_label
+        attributes.register_confidence()
+        attributes.register("Span", "ticker")
+
+    # Labels and shapes
+
+    def labels_of(self, example: Example) -> Iterable[str]:
+        """The labels of an example's entities, rejected ones included."""
+        yield from (ent.label_ for ent in example.reference.ents)
+        if self.incorrect_spans_key in example.reference.spans:
+            yield from (span.label_ for span in example.reference.spans[self.incorrect_spans_key])
+
+    def set_model_output(self) -> None:
+        """Four tags a label, and O."""
+        set_tags(self.model, n_tags(len(self.labels)))
+
+    # Prediction
+
+    def predict(self, docs: Iterable[Doc]) -> list[Prediction]:
+        """For each document its entities: first token, token behind the last, label, confidence; no overlaps.
+
+        RAISES: N001 before initialization.
+        """
+        self.require_initialized()
+        predictions: list[Prediction] = []
+        for part in self.sub_batches(list(docs), MAX_TOKENS):
+            predictions.extend(self._predict_batch(part))
+        return predictions
+
+    def _predict_batch(self, docs: list[Doc]) -> list[Prediction]:
+        spans, confidence, document = self._candidates(self.model.predict(docs))
+        chosen = select_spans(spans, confidence >= self._threshold_of_label()[spans.label], confidence)
+        first_row = np.cumsum([0, *(len(doc) for doc in docs)])
+        predictions: list[Prediction] = [[] for _ in docs]
+        labels = self.labels
+        for number in chosen.tolist():
+            owner = int(document[number])
+            shift = int(first_row[owner])
+            start, end = int(spans.start[number]) - shift, int(spans.end[number]) - shift
+            predictions[owner].append((start, end, labels[spans.label[number]], float(confidence[number])))
+        return predictions
+
+    def _candidates(self, scores: Potentials) -> tuple[SpanArrays, Floats, np.ndarray]:
+        """Spans above the floor, their calibrated confidence, and the number of the document each is in."""
+        lengths = scores.lengths[scores.lengths > 0]
+        if not len(lengths):
+            empty = np.zeros(0, dtype=np.int64)
+            return SpanArrays(empty, empty, empty, np.zeros(0)), np.zeros(0), empty
+        spans = span_probabilities(lattice_of(scores), lengths, scores.transitions, FLOOR)
+        document = np.searchsorted(np.cumsum(scores.lengths), spans.start, side="right")
+        return spans, self._calibrated(spans), document
+
+    def _calibrated(self, spans: SpanArrays) -> Floats:
+        calibration = self.cfg.get("calibration")
+        if not calibration:
+            return spans.probability
+        confidence = spans.probability.copy()
+        for number, label in enumerate(self.labels):
+            rows = spans.label == number
+            confidence[rows] = apply_platt(confidence[rows], *calibration.get(label, calibration["*"]))
+        return confidence
+
+    def _threshold_of_label(self) -> Floats:
+        general = self.cfg.get("learned_threshold", DEFAULT_THRESHOLD) if self.threshold is None else self.threshold
+        return np.array([self.thresholds.get(label, general) for label in self.labels])
+
+    def set_annotations(self, docs: Iterable[Doc], scores: list[Prediction]) -> None:
+        """Write `doc.ents`, `span._.confidence` and, for symbols, `span._.ticker`."""
+        for doc, entities in zip(docs, scores):
+            kept = [] if self.overwrite else list(doc.ents)
+            taken = {token.i for ent in kept for token in ent}
+            found = []
+            for start, end, label, confidence in entities:
+                if taken.isdisjoint(range(start, end)):
+                    span = Span(doc, start, end, label=label)
+                    attributes.set_confidence(span, confidence, component=self.name, calibrated=self.cfg["calibrated"])
+                    if label == self.ticker_label:
+                        span._.ticker = self._resolve(span)
+                    found.append(span)
+            doc.set_ents(sorted([*kept, *found], key=lambda span: span.start))
+
+    def _resolve(self, span: Span) -> Ticker:
+        text = span.doc.text
+        left = text[max(0, span.start_char - CONTEXT) : span.start_char]
+        return resolve(span.text, left, text[span.end_char : span.end_char + CONTEXT])
+
+    # Training
+
+    def get_loss(self, examples: Iterable[Example], scores: Potentials) -> tuple[float, Potentials]:
+        """Negative log-likelihood of the annotation: tokens without annotation are summed over, spans known to be
+        wrong add minus the log of the probability that they are not there.
+
+        RETURNS: The loss, summed over documents, and its gradient with respect to the scores.
+        """
+        examples = list(examples)
+        loss, gradient = likelihood_loss(scores, self._allowed(examples, scores))
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        for number, example in enumerate(examples):
+            if len(example.predicted) and self.incorrect_spans_key in example.reference.spans:
+                wrong = example.reference.spans[self.incorrect_spans_key]
+                for span in example.get_aligned_spans_y2x(wrong, allow_overlap=True):
+                    if span.label_ in numbers:
+                        label = numbers[span.label_]
+                        loss += rejection_loss(scores, number, span.start, span.end, label, gradient)
+        return loss, gradient
+
+    def _allowed(self, examples: list[Example], scores: Potentials) -> np.ndarray:
+        """(tokens, tags) tags that the gold annotation allows, on the tokens of the predicted documents."""
+        codes = np.concatenate([_gold_entities(example) for example in examples])
+        numbers = {self.vocab.strings[label]: number for number, label in enumerate(self.labels)}
+        types, inverse = np.unique(codes[:, 1], return_inverse=True)
+        labels = np.array([numbers.get(int(key), -1) for key in types], dtype=np.int64)[inverse]
+        lengths = scores.lengths[scores.lengths > 0]
+        tags, known = biluo_tags(codes[:, 0].astype(np.int64), labels, lengths)
+        return allowed_tags(tags, known, len(self.labels))
+
+    def get_teacher_loss(self, teacher_scores: Potentials, scores: Potentials) -> tuple[float, Potentials]:
+        """Loss and gradient of `rehearse`: what the pipe predicted before is the target."""
+        return distillation_loss(teacher_scores, scores)
+
+    # Calibration and scoring
+
+    def calibrate(self, examples: Iterable[Example]) -> None:
+        """Fit Platt scaling of the span probabilities by label, and the threshold of best F1, on held-out examples.
+
+        Documents whose entity annotation is incomplete are left out. Stored in `cfg`; nothing else changes.
+        """
+        probability, label, correct, gold = [], [], [], 0
+        spans_of: list[SpanArrays] = []
+        for part in _chunks(examples, 256):
+            part = [eg for eg in part if len(eg.predicted) and not (_gold_entities(eg)[:, 0] == 0).any()]
+            if not part:
+                continue
+            gold += sum(len(example.reference.ents) for example in part)
+            spans, _, owner = self._candidates(self.model.predict([example.predicted for example in part]))
+            spans_of.append(spans)
+            probability.append(spans.probability)
+            label.append(spans.label)
+            correct.append(self._correct(part, spans, owner))
+        if not gold:
+            return
+        self._fit(np.concatenate(probability), np.concatenate(label), np.concatenate(correct))
+        self.cfg["learned_threshold"] = self._best_threshold(spans_of, correct, gold)
+        self.cfg["calibrated"] = True
+
+    def _correct(self, examples: list[Example], spans: SpanArrays, owner: np.ndarray) -> np.ndarray:
+        first_row = np.cumsum([0, *(len(example.predicted) for example in examples)])
+        gold = {
+            (number, span.start + int(first_row[number]), span.end + int(first_row[number]), span.label_)
+            for number, example in enumerate(examples)
+            for span in example.get_aligned_spans_y2x(example.reference.ents)
+        }
+        columns = zip(owner.tolist(), spans.start.tolist(), spans.end.tolist(), spans.label.tolist())
+        return np.array([(n, start, end, self.labels[k]) in gold for n, start, end, k in columns], dtype=bool)
+
+    def _fit(self, probability: Floats, label: np.ndarray, correct: np.ndarray) -> None:
+        def fit(rows: np.ndarray) -> list[float]:
+            p = np.clip(probability[rows], 1e-7, 1 - 1e-7)
+            return [float(value) for value in fit_platt(np.log(p / (1 - p)), correct[rows])]
+
+        calibration = {"*": fit(np.ones(len(label), dtype=bool))}
+        for number, name in enumerate(self.labels):
+            rows = label == number
+            if rows.sum() >= MIN_CALIBRATION and correct[rows].any() and not correct[rows].all():
+                calibration[name] = fit(rows)
+        self.cfg["calibration"] = calibration
+
+    def _best_threshold(self, parts: list[SpanArrays], correct: list[np.ndarray], gold: int) -> float:
+        grid = np.round(np.arange(0.2, 0.71, 0.02), 2)
+        f_scores = np.zeros(len(grid))
+        confidences = [self._calibrated(spans) for spans in parts]
+        for column, threshold in enumerate(grid):
+            found = right = 0
+            for spans, confidence, is_right in zip(parts, confidences, correct):
+                chosen = select_spans(spans, confidence >= threshold, confidence)
+                found += len(chosen)
+                right += int(is_right[chosen].sum())
+            f_scores[column] = 2 * right / (found + gold)
+        # The middle of the plateau at the top: a single peak of a small dev set is chance.
+        return float(np.median(grid[f_scores >= f_scores.max() - 0.001]))
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Score with the configured scorer; an empty dict without one."""
+        if self.scorer is None:
+            return {}
+        return self.scorer(examples, labels=self.labels, ticker_label=self.ticker_label, **kwargs)
+
+
+def _chunks(examples: Iterable[Example], size: int) -> Iterable[list[Example]]:
+    stream = iter(examples)
+    while part := list(islice(stream, size)):
+        yield part
+
+
+def _gold_entities(example: Example) -> np.ndarray:
+    """(tokens of the predicted document, 2) spaCy's ENT_IOB code and ENT_TYPE hash of the gold entities; 0 where
+    the annotation is missing or does not fit the tokens."""
+    predicted, reference = example.predicted, example.reference
+    if len(predicted) == len(reference) and predicted.text == reference.text:
+        same = (predicted.to_array(["IDX"]) == reference.to_array(["IDX"])).all()
+        if same:
+            return reference.to_array([ENT_IOB, ENT_TYPE])
+    codes = np.zeros((len(predicted), 2), dtype=np.uint64)
+    code_of = {"B": 3, "U": 3, "I": 1, "L": 1}
+    for row, tag in enumerate(example.get_aligned_ner()):
+        if tag == "O":
+            codes[row] = (2, 0)
+        elif tag not in (None, "-", ""):
+            codes[row] = (code_of[tag[0]], predicted.vocab.strings[tag[2:]])
+    return codes
