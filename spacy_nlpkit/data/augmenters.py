@@ -220,7 +220,8 @@ def _bracket_edits(text: str, symbols: Sequence[tuple[int, int]]) -> tuple[int, 
             continue
         behind = _BEHIND.match(text, end)
         close = behind.end() if behind else end
-        if text[close : close + 1] != _CLOSING[text[before.start()]]:
+        # A text cut off inside the brackets counts as closed.
+        if close < len(text) and text[close] != _CLOSING[text[before.start()]]:
             return 0, []
         follows = text[close + 1 : close + 2].isalnum()
         return count, [*edits, Edit(end, close + 1, " " if follows else "")]

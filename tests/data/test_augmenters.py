@@ -105,7 +105,7 @@ def test_strip_notation_drops_the_venue_on_request(nlp: Language, example: Examp
         ("Shell (NYSE: RD, LSE: SHEL) fell", ["RD", "SHEL"], "Shell RD SHEL fell"),
         ("I buy $AAPL now", ["AAPL"], "I buy AAPL now"),
         ("It (and its symbol LXK was right) fell", ["LXK"], "It (and its symbol LXK was right) fell"),
-        ("(LXK", ["LXK"], "(LXK"),
+        ("Pfizer's (PFE:NYSE - news - research", ["PFE"], "Pfizer's PFE"),
         ("LXK) and (MSFT) both", ["LXK", "MSFT"], "LXK) and MSFT both"),
         ("no symbol (NYSE: XYZ) here", [], "no symbol (NYSE: XYZ) here"),
     ],

@@ -1,0 +1,179 @@
+"""`spacy nlpkit check-data`: counts of the splits and faults of their annotations, before a training run."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..errors import Errors, NlpkitError
+from ._pipelines import one_line
+from ._util import Arg, Opt, command, msg
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.training import Example
+
+    from ..data.checks import Finding, Report
+
+PLACES_SHOWN = 5
+
+
+@command("check-data", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def check_data_cli(
+    ctx: typer.Context,
+    config_path: Path | None = Arg(None, help="Training config; its settings can be overridden as for train"),
+    train: Path | None = Opt(None, "--train", help="Training data (.spacy), instead of a config"),
+    dev: Path | None = Opt(None, "--dev", help="Development data (.spacy)"),
+    test: Path | None = Opt(None, "--test", help="Test data (.spacy)"),
+    lang: str = Opt("en", "--lang", help="Language of the tokenizer where there is no config"),
+    code_path: Path | None = Opt(None, "--code", "-c", help="Python file with functions the config names"),
+    json_path: Path | None = Opt(None, "--json", help="Write the report as JSON"),
+    strict: bool = Opt(False, "--strict", help="Exit with status 1 on warnings, too"),
+) -> None:
+    """Count labels and look for faults in annotated data; exit with status 1 where training would not make sense.
+
+    Errors: no documents or no labels in a split, no label shared with the training data. All else warns: unseen and
+    rare labels, texts in several splits or annotated in different ways, entities that no token fits, and more.
+    """
+    from spacy.cli._util import import_code, parse_config_overrides
+
+    from ..data.checks import check
+
+    files = {name: path for name, path in (("train", train), ("dev", dev), ("test", test)) if path is not None}
+    if config_path is None and "train" not in files:
+        raise NlpkitError(Errors.N041.format(problem="There is no --train"))
+    if config_path is not None and files:
+        raise NlpkitError(Errors.N041.format(problem="Paths in a config are set with --paths.train"))
+    overrides = parse_config_overrides(list(ctx.args))
+    if config_path is None:
+        report = check(read_files(files, lang))
+    else:
+        import_code(code_path)
+        corpora, noticed = read_config(config_path, overrides)
+        report = check(corpora)
+        report.findings += noticed
+    if json_path is not None:
+        write_report(report, json_path)
+    print_report(report)
+    failed = report.findings if strict else report.errors
+    if failed:
+        n_errors, n_warnings = len(report.errors), len(failed) - len(report.errors)
+        counted = f"{n_errors} errors" + (f" and {n_warnings} warnings" if n_warnings else "")
+        codes = ", ".join(sorted({finding.code for finding in failed}))
+        raise NlpkitError(Errors.N042.format(count=counted, codes=codes))
+    msg.good(f"No errors, {len(report.warnings)} warnings")
+
+
+def read_files(files: Mapping[str, Path], lang: str) -> dict[str, list[Example]]:
+    """Read .spacy files with the tokenizer of a language; documents without tokens included.
+
+    RAISES: N036, N037 for a path, N029, N032 for a file that is no .spacy file.
+    """
+    import spacy
+
+    from ..attributes import register_item_attributes
+    from ..data.converters.spacy_files import read_docbin
+    from ..data.readers import find_files, make_example
+
+    register_item_attributes()
+    nlp = spacy.blank(lang)
+    return {
+        name: [make_example(nlp, doc) for file_ in find_files(path) for doc in read_docbin(file_, nlp)]
+        for name, path in files.items()
+    }
+
+
+def read_config(path: Path, overrides: dict[str, Any]) -> tuple[dict[str, list[Example]], list[Finding]]:
+    """Read the corpora that a training config names with its own readers, without augmentation.
+
+    path (Path): The config. overrides (dict): Settings by dotted name.
+    RETURNS (tuple): The examples of train, dev and, where the config has it, test; and what the readers warned of.
+    RAISES: N040 where the config cannot be used, and what its readers raise.
+    """
+    from ..data.checks import finding
+
+    if not path.is_file():
+        raise NlpkitError(Errors.N040.format(config=path, problem="there is no such file."))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            nlp, readers = _resolve(path, overrides)
+            corpora = {name: list(reader(nlp)) for name, reader in readers.items()}
+        except NlpkitError:
+            raise
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            raise NlpkitError(Errors.N040.format(config=path, problem=one_line(error))) from error
+    return corpora, [finding(str(w.message)) for w in caught if str(w.message).startswith("[NW")]
+
+
+def _resolve(path: Path, overrides: dict[str, Any]) -> tuple[Language, dict[str, Any]]:
+    """The pipeline of a config without components (the tokenizer is all that a reader needs), and its readers."""
+    from spacy.util import load_config, load_model_from_config, resolve_dot_names
+
+    config = load_config(path, overrides=overrides)
+    config["nlp"]["pipeline"] = []
+    config["components"] = {}
+    _drop_augmenters(config.get("corpora", {}))
+    nlp = load_model_from_config(config, auto_fill=True)
+    config = nlp.config.interpolate()
+    names = {"train": config["training"]["train_corpus"], "dev": config["training"]["dev_corpus"]}
+    if "path" in config["corpora"].get("test", {}) and config["corpora"]["test"]["path"] is not None:
+        names["test"] = "corpora.test"
+    return nlp, dict(zip(names, resolve_dot_names(config, list(names.values()))))
+
+
+def _drop_augmenters(block: Any) -> None:
+    if isinstance(block, dict):
+        for key in block:
+            if key == "augmenter":
+                block[key] = None
+            _drop_augmenters(block[key])
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write a report as JSON."""
+    import srsly
+
+    from ..util import atomic_write
+
+    with atomic_write(path) as file_:
+        file_.write(srsly.json_dumps(report.to_dict(), indent=2) + "\n")
+
+
+def print_report(report: Report) -> None:
+    """Print a report: a table of the splits, one of the labels, and the findings with their first places."""
+    names = list(report.splits)
+    splits = list(report.splits.values())
+    msg.divider("Splits")
+    rows: list[Sequence[Any]] = [
+        ("Documents", *(f"{split.docs:,}" for split in splits)),
+        ("Tokens", *(f"{split.tokens:,}" for split in splits)),
+        ("Entities", *(f"{split.entities:,}" for split in splits)),
+        ("Documents without entities", *(f"{split.without_entities:,}" for split in splits)),
+        ("Documents without annotation", *(f"{split.not_annotated:,}" for split in splits)),
+        ("Tokens without entity annotation", *(f"{split.missing:.1%}" for split in splits)),
+    ]
+    msg.table(rows, header=("", *names), aligns=("l", *["r"] * len(names)), divider=True)
+    kinds = dict.fromkeys(
+        (kind, label) for split in splits for kind, labels in split.labels.items() for label in labels
+    )
+    if kinds:
+        msg.divider("Labels")
+        rows = [(kind, label, *(split.labels.get(kind, {}).get(label, 0) for split in splits)) for kind, label in kinds]
+        msg.table(rows, header=("Kind", "Label", *names), aligns=("l", "l", *["r"] * len(names)), divider=True)
+    if report.findings:
+        msg.divider("Findings")
+    for finding in report.findings:
+        text = f"[{finding.code}] {finding.message}"
+        if finding.is_error:
+            msg.fail(text)
+        else:
+            msg.warn(text)
+        for place in finding.places[:PLACES_SHOWN]:
+            msg.text(f"    {place}")
+        if len(finding.places) > PLACES_SHOWN:
+            msg.text(f"    and {len(finding.places) - PLACES_SHOWN} more (all of them with --json)")

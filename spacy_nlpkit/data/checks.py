@@ -1,0 +1,232 @@
+"""Checks of annotated corpora before training: counts of each split, and findings with code, places and next step."""
+
+from __future__ import annotations
+
+import string
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from ..attributes import DOC_ITEM_ID
+from ..errors import Errors, Warnings
+
+TRAIN = "train"
+FEW_EXAMPLES = 20
+INCORRECT_SPANS = "incorrect_spans"
+ENTITY, CLASS, SPAN = "entity", "class", "span"
+_MISSING = 0  # ENT_IOB of a token that nobody annotated
+# Punctuation that names and symbols do not start or end with; `Inc.`, `Yahoo!`, `.IXIC` and `(AP)` are all right.
+_BAD_START = frozenset(string.whitespace + ",;:!?)]}\"'-/&%*–—")
+_BAD_END = frozenset(string.whitespace + ",;:([{\"'-/&*–—")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault of the data.
+
+    code (str): N... for errors, with which training makes no sense, NW... for warnings.
+    message (str): What it is, how often, and what to do.
+    places (list[str]): Where: split, number of the document from 1, its id where it has one, and the text concerned.
+    """
+
+    code: str
+    message: str
+    places: list[str] = field(default_factory=list)
+
+    @property
+    def is_error(self) -> bool:
+        return not self.code.startswith("NW")
+
+
+@dataclass
+class Split:
+    """Counts of one split.
+
+    labels: Kind of annotation ("entity", "class", "span") to label to number of examples; rejected spans do not count.
+    missing (float): The share of tokens without entity annotation, 0 to 1.
+    """
+
+    docs: int = 0
+    tokens: int = 0
+    entities: int = 0
+    without_entities: int = 0
+    not_annotated: int = 0
+    missing: float = 0.0
+    labels: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+@dataclass
+class Report:
+    """What `check` found: counts by split, and findings, errors first."""
+
+    splits: dict[str, Split]
+    findings: list[Finding]
+
+    @property
+    def errors(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.is_error]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        return [finding for finding in self.findings if not finding.is_error]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data for JSON."""
+        splits = {name: dict(vars(split)) for name, split in self.splits.items()}
+        findings = [{"level": "error" if f.is_error else "warning", **vars(f)} for f in self.findings]
+        return {"splits": splits, "findings": findings}
+
+
+def finding(message: str, places: Iterable[str] = ()) -> Finding:
+    """A finding of a coded message such as "[NW040] ..."."""
+    code, text = message.removeprefix("[").split("] ", 1)
+    return Finding(code, text, list(places))
+
+
+def check(corpora: Mapping[str, Sequence[Example]]) -> Report:
+    """Check the splits of a corpus.
+
+    corpora: Name of split ("train", "dev", ...) to its examples, the predicted side as the tokenizer makes it.
+    RETURNS (Report): Errors are N043 (no documents), N044 (no labels) and N045 (no label shared with train);
+        all else is a warning, NW037 to NW046.
+    """
+    splits = {name: count(examples) for name, examples in corpora.items()}
+    findings = [*_check_labels(splits), *_check_repeated(corpora)]
+    for name, examples in corpora.items():
+        findings += _check_spans(name, examples)
+    return Report(splits, sorted(findings, key=lambda found: not found.is_error))
+
+
+def count(examples: Sequence[Example]) -> Split:
+    """Count documents, tokens and labels of one split."""
+    split = Split(docs=len(examples))
+    labels: dict[str, Counter[str]] = defaultdict(Counter)
+    n_missing = 0
+    for example in examples:
+        doc = example.reference
+        annotated = doc.has_annotation("ENT_IOB")
+        split.tokens += len(doc)
+        split.entities += len(doc.ents)
+        split.not_annotated += not (annotated or doc.cats or doc.spans)
+        split.without_entities += annotated and not doc.ents
+        n_missing += sum(token.ent_iob == _MISSING for token in doc)
+        labels[ENTITY].update(ent.label_ for ent in doc.ents)
+        labels[CLASS].update(label for label, value in doc.cats.items() if value >= 0.5)
+        for key, group in doc.spans.items():
+            if key != INCORRECT_SPANS:
+                labels[SPAN].update(span.label_ for span in group)
+    split.missing = n_missing / split.tokens if split.tokens else 0.0
+    split.labels = {kind: dict(counts.most_common()) for kind, counts in labels.items() if counts}
+    return split
+
+
+def _check_labels(splits: Mapping[str, Split]) -> Iterator[Finding]:
+    for name, split in splits.items():
+        if not split.docs:
+            yield finding(Errors.N043.format(split=name))
+        elif not split.labels:
+            yield finding(Errors.N044.format(split=name))
+    train = splits.get(TRAIN, Split()).labels
+    for name, split in splits.items():
+        for kind, labels in split.labels.items():
+            unseen = sorted(labels.keys() - train.get(kind, {}).keys())
+            if TRAIN not in splits or not train or not unseen:
+                continue
+            if len(unseen) == len(labels):
+                listed, known = _listed(unseen), _listed(train.get(kind, {})) or "none"
+                yield finding(Errors.N045.format(split=name, kind=kind, labels=listed, train_labels=known))
+            else:
+                message = Warnings.NW037.format(split=name, kind=kind.capitalize(), labels=_listed(unseen))
+                yield finding(message, [f"{name}: {label}, {labels[label]} examples" for label in unseen])
+    for kind, labels in train.items():
+        few = {label: n for label, n in labels.items() if n < FEW_EXAMPLES}
+        if few:
+            message = Warnings.NW038.format(count=len(few), kind=kind, threshold=FEW_EXAMPLES, labels=_listed(few))
+            yield finding(message, [f"{TRAIN}: {label}, {n} examples" for label, n in few.items()])
+
+
+def _check_repeated(corpora: Mapping[str, Sequence[Example]]) -> Iterator[Finding]:
+    """Texts that occur more than once, in one split or several, and those annotated in different ways."""
+    copies: dict[str, list[tuple[str, int, Doc]]] = defaultdict(list)
+    for name, examples in corpora.items():
+        for number, example in enumerate(examples, start=1):
+            text = " ".join(example.reference.text.split())
+            if text:
+                copies[text].append((name, number, example.reference))
+    within: dict[str, list[str]] = defaultdict(list)
+    between, conflicts = [], []
+    for found in copies.values():
+        if len(found) == 1:
+            continue
+        places = " = ".join(_place(*copy) for copy in found)
+        names = Counter(name for name, _, _ in found)
+        if len(names) > 1:
+            between.append(places)
+        for name in names:
+            if names[name] > 1:
+                within[name].append(places)
+        differing = _differing([doc for _, _, doc in found])
+        if differing:
+            conflicts.append(f"{places}: {'; '.join(differing)}")
+    if between:
+        yield finding(Warnings.NW039.format(count=len(between)), between)
+    for name, places_ in within.items():
+        yield finding(Warnings.NW040.format(count=len(places_), split=name), places_)
+    if conflicts:
+        yield finding(Warnings.NW041.format(count=len(conflicts)), conflicts)
+
+
+def _differing(docs: Sequence[Doc]) -> list[str]:
+    """Entities and classes that not all copies of a text have; what was not annotated is no difference."""
+    complete = [doc for doc in docs if len(doc) and all(token.ent_iob != _MISSING for token in doc)]
+    spans = [{f"{ent.text!r} {_offsets(ent)}" for ent in doc.ents} for doc in complete]
+    classes = [{f"class {label}" for label, value in doc.cats.items() if value >= 0.5} for doc in docs if doc.cats]
+    result = []
+    for copies in (spans, classes):
+        counts = Counter(item for copy in copies for item in copy)
+        for item, n_have in sorted(counts.items()):
+            if n_have < len(copies):
+                result.append(f"{item} in {n_have} of {len(copies)}")
+    return result
+
+
+def _check_spans(name: str, examples: Sequence[Example]) -> Iterator[Finding]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for number, example in enumerate(examples, start=1):
+        doc = example.reference
+        place = _place(name, number, doc)
+        if not doc.text.strip():
+            found["NW045"].append(place)
+            continue
+        kept = {_offsets(span) for span in example.get_aligned_spans_y2x(doc.ents)}
+        rejected = {_offsets(span) for span in doc.spans.get(INCORRECT_SPANS, ())}
+        for ent in doc.ents:
+            shown = f"{place}: {ent.text!r} {_offsets(ent)}"
+            if ent.text[0] in _BAD_START or ent.text[-1] in _BAD_END:
+                found["NW042"].append(shown)
+            if "\n" in ent.text.strip():
+                found["NW043"].append(shown)
+            if _offsets(ent) not in kept:
+                found["NW044"].append(shown)
+            if _offsets(ent) in rejected:
+                found["NW046"].append(shown)
+    for code in sorted(found):
+        message = getattr(Warnings, code).format(count=len(found[code]), split=name)
+        yield finding(message, found[code])
+
+
+def _offsets(span: Span) -> str:
+    return f"({span.start_char}:{span.end_char} {span.label_})"
+
+
+def _place(name: str, number: int, doc: Doc) -> str:
+    item_id = doc._.get(DOC_ITEM_ID) if Doc.has_extension(DOC_ITEM_ID) else None
+    return f"{name}, document {number}" + (f" ({item_id})" if item_id else "")
+
+
+def _listed(labels: Iterable[str]) -> str:
+    return ", ".join(labels)

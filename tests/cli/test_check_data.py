@@ -1,0 +1,163 @@
+"""`spacy nlpkit check-data` as a process: tables, JSON, exit status, and one line for input that cannot be read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+from spacy.tokens import DocBin
+
+from spacy_nlpkit.attributes import register_item_attributes
+
+CONFIG = """
+[paths]
+train = null
+dev = null
+
+[nlp]
+lang = "en"
+pipeline = ["tok2vec","absent"]
+
+[components]
+
+[components.tok2vec]
+factory = "tok2vec"
+
+[components.absent]
+factory = "no_such_factory"
+
+[corpora]
+
+[corpora.train]
+@readers = "spacy_nlpkit.Corpus.v1"
+path = ${paths.train}
+max_length = 40
+
+[corpora.train.augmenter]
+@augmenters = "spacy.lower_case.v1"
+level = 1.0
+
+[corpora.dev]
+@readers = "spacy.Corpus.v1"
+path = ${paths.dev}
+"""
+
+
+def write(path: Path, texts: list[str], label: str = "ORG") -> Path:
+    register_item_attributes()
+    nlp = spacy.blank("en")
+    docs = []
+    for number, text in enumerate(texts):
+        doc = nlp.make_doc(text)
+        doc._.item_id = f"item-{number}"
+        doc.set_ents([doc.char_span(0, 4, label=label)] if text.startswith("Acme") else [])
+        docs.append(doc)
+    DocBin(store_user_data=True, docs=docs).to_disk(path)
+    return path
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Path:
+    return write(tmp_path / "train.spacy", [f"Acme rose by {i}" for i in range(25)])
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Path:
+    return write(tmp_path / "dev.spacy", ["Acme fell by 1", "Acme fell by 2"])
+
+
+def run(*args: str | Path, status: int = 0) -> str:
+    command = [sys.executable, "-m", "spacy", "nlpkit", "check-data", *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    output = done.stdout + done.stderr
+    assert done.returncode == status, output
+    assert "Traceback" not in output
+    return " ".join(output.split())
+
+
+def test_sound_files(train: Path, dev: Path) -> None:
+    output = run("--train", train, "--dev", dev, "--strict")
+    assert "No errors, 0 warnings" in output
+    assert "entity ORG 25 2" in output
+
+
+def test_warnings_and_json(train: Path, tmp_path: Path) -> None:
+    dev = write(tmp_path / "dev.spacy", ["Acme rose by 3", "Nothing here"])
+    report_path = tmp_path / "out" / "report.json"
+    output = run("--train", train, "--dev", dev, "--json", report_path)
+    assert "[NW039] 1 texts stand in more than one split" in output
+    assert "train, document 4 (item-3) = dev, document 1 (item-0)" in output
+    report = srsly.read_json(report_path)
+    assert report["splits"]["dev"]["without_entities"] == 1
+    assert [found["code"] for found in report["findings"]] == ["NW039"]
+    output = run("--train", train, "--dev", dev, "--strict", status=1)
+    assert "[N042] check-data found 0 errors and 1 warnings in the data (NW039)" in output
+
+
+def test_errors_end_with_status_1_and_the_report_is_written(train: Path, tmp_path: Path) -> None:
+    dev = write(tmp_path / "dev.spacy", ["Acme fell"], label="COMPANY")
+    output = run("--train", train, "--dev", dev, "--json", tmp_path / "report.json", status=1)
+    assert "[N045] No entity label of 'dev' occurs in 'train'" in output
+    assert "[N042] check-data found 1 errors in the data (N045)" in output
+    assert srsly.read_json(tmp_path / "report.json")["findings"][0]["level"] == "error"
+
+
+def test_config_with_overrides_reads_its_own_corpora(train: Path, dev: Path, tmp_path: Path) -> None:
+    """Components are not built, augmenters are left out, and what the reader leaves out is reported."""
+    config = tmp_path / "train.cfg"
+    config.write_text(CONFIG, encoding="utf8")
+    write(train, [*(f"Acme rose by {i}" for i in range(25)), "Acme " + "rose " * 50])
+    output = run(config, "--paths.train", train, "--paths.dev", dev)
+    assert "Documents 25 2" in output
+    assert "[NW035]" in output
+    assert "No errors, 1 warnings" in output
+    output = run(config, "--paths.train", train, "--paths.dev", train)
+    assert "[NW039] 25 texts stand in more than one split" in output
+    assert "[NW041]" not in output
+    output = run(config, "--paths.dev", dev, status=1)
+    assert "[N035] The corpus has no path" in output
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ("[nlp]\nlang = 'xx", "N040"),
+        ("nonsense", "N040"),
+        ('[corpora]\n[corpora.train]\n@readers = "no.such"\n[corpora.dev]\n@readers = "no.such"\n', "N040"),
+        (None, "N040"),
+    ],
+)
+def test_configs_that_cannot_be_used(tmp_path: Path, content: str | None, code: str) -> None:
+    config = tmp_path / "train.cfg"
+    if content is not None:
+        config.write_text(content, encoding="utf8")
+    assert f"[{code}] Cannot check the data of" in run(config, status=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(None, "N036"), (b"", "N029"), (b"\x00 no DocBin", "N032"), ("folder", "N037")]
+)
+def test_files_that_cannot_be_read(tmp_path: Path, content: bytes | str | None, code: str) -> None:
+    path = tmp_path / "train.spacy"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content == "folder":
+        path.mkdir()
+    output = run("--train", path, "--json", tmp_path / "report.json", status=1)
+    assert f"[{code}]" in output
+    assert "train.spacy" in output
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_nothing_to_check(train: Path, tmp_path: Path) -> None:
+    assert "[N041]" in run(status=1)
+    assert "[N041]" in run("--dev", train, status=1)
+    assert "[N041]" in run(tmp_path / "train.cfg", "--train", train, status=1)
+    empty = write(tmp_path / "empty.spacy", [])
+    assert "[N043] No document in 'train'" in run("--train", empty, status=1)
+    bare = write(tmp_path / "bare.spacy", ["Nothing here"])
+    assert "[N044] No label in 'train'" in run("--train", bare, status=1)
