@@ -52,14 +52,16 @@ _warned: set[str] = set()
 
 def set_confidence(span: Span, confidence: float, *, component: str, calibrated: bool) -> None:
     """Store a span's confidence, and that the component that found it was never calibrated."""
-    span.doc.user_data[(_CONFIDENCE, span.start_char, span.end_char)] = confidence
+    data: dict[Any, Any] = span.doc.user_data
+    data[(_CONFIDENCE, span.start_char, span.end_char)] = confidence
     if not calibrated:
-        span.doc.user_data[_UNCALIBRATED] = component
+        data[_UNCALIBRATED] = component
 
 
 def stored_confidence(span: Span) -> float | None:
     """A span's confidence, None where no component set one; never warns."""
-    return span.doc.user_data.get((_CONFIDENCE, span.start_char, span.end_char))
+    data: dict[Any, Any] = span.doc.user_data
+    return data.get((_CONFIDENCE, span.start_char, span.end_char))
 
 
 def _get_confidence(span: Span) -> float | None:

@@ -10,7 +10,7 @@ import numpy as np
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from .crf import Floats, Ints, n_tags
+from .crf import Floats, Ints
 
 
 @dataclass
@@ -61,24 +61,23 @@ def forward(
     params = (ops.to_numpy(model.get_param(name)).astype(np.float64) for name in ("transitions", "start", "end"))
 
     def backprop(d_scores: Potentials) -> list[Floats2d]:
-        model.inc_grad("transitions", ops.asarray2f(d_scores.transitions))
-        model.inc_grad("start", ops.asarray1f(d_scores.start))
-        model.inc_grad("end", ops.asarray1f(d_scores.end))
-        flat = ops.asarray2f(d_scores.emissions)
+        for name in model.param_names:
+            gradient: Any = getattr(d_scores, name)
+            model.inc_grad(name, ops.asarray_f(gradient))
+        d_emissions: Any = d_scores.emissions
+        flat = ops.asarray2f(d_emissions)
         return [flat[stop - size : stop] for size, stop in zip(lengths, np.cumsum(lengths))]
 
     return Potentials(emissions, lengths, *params), backprop
 
 
-def resize_crf(model: Model[list[Floats2d], Potentials], n_labels: int) -> None:
-    """Make room for more labels; the tags there are keep their scores."""
-    tags, size = n_tags(n_labels), model.get_dim("nO")
-    old: dict[str, Any] = {name: model.get_param(name) for name in ("transitions", "start", "end")}
-    model.set_dim("nO", tags, force=True)
-    transitions = model.ops.alloc2f(tags, tags)
-    transitions[:size, :size] = old["transitions"]
-    model.set_param("transitions", transitions)
-    for name in ("start", "end"):
-        scores = model.ops.alloc1f(tags)
-        scores[:size] = old[name]
-        model.set_param(name, scores)
+def resized_crf(old: Model[list[Floats2d], Potentials], tags: int) -> Model[list[Floats2d], Potentials]:
+    """A layer of `tags` tags in place of one with fewer; the tags that were there keep their scores."""
+    new = crf_potentials(tags)
+    new.ops = old.ops
+    init(new)
+    size = old.get_dim("nO")
+    for name in new.param_names:
+        scores: Any = new.get_param(name)
+        scores[(slice(size),) * scores.ndim] = old.get_param(name)
+    return new

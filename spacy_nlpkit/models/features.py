@@ -19,8 +19,8 @@ def build_embed_with_features(
     embed: Model[list[Doc], list[Floats2d]],
     features: dict[str, Any],
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Join an embedding layer and feature layers (blocks of any name, in order of their names), mixed by a maxout layer of `width`:
-    the `embed` block of a `spacy.Tok2Vec.v2`."""
+    """Join an embedding layer and feature layers, mixed by a maxout layer of `width`: the `embed` block of a
+    `spacy.Tok2Vec.v2`. The features are blocks of any name, joined in order of their names."""
     layers = [embed, *(features[name] for name in sorted(features))]
     mix: Model = Maxout(nO=width, nP=3, normalize=True, dropout=0.0)
     return chain(concatenate(*layers), with_array(mix))

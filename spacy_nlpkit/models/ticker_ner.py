@@ -6,7 +6,8 @@ from spacy.tokens import Doc
 from thinc.api import Dropout, Linear, Maxout, Model, chain, concatenate, with_array
 from thinc.types import Floats2d
 
-from ..layers.crf_potentials import Potentials, crf_potentials, resize_crf
+from ..layers.crf import n_tags
+from ..layers.crf_potentials import Potentials, crf_potentials, resized_crf
 
 
 def build_crf_tagger(
@@ -39,23 +40,24 @@ def build_crf_tagger(
     return model
 
 
-def set_tags(model: Model[list[Doc], Potentials], n_tags: int) -> None:
-    """Fix the number of tags before the model is initialized."""
+def set_tags(model: Model[list[Doc], Potentials], n_labels: int) -> None:
+    """Fix the number of tags, from that of the labels, before the model is initialized."""
     for name in ("output_layer", "crf"):
-        model.get_ref(name).set_dim("nO", n_tags)
+        model.get_ref(name).set_dim("nO", n_tags(n_labels))
 
 
 def resize_output(model: Model[list[Doc], Potentials], n_labels: int) -> None:
     """Make room for more labels in an initialized model; what was learned of the others stays."""
-    output = model.get_ref("output_layer")
-    old_weights: Any = output.get_param("W")
-    old_bias: Any = output.get_param("b")
-    size = output.get_dim("nO")
-    resize_crf(model.get_ref("crf"), n_labels)
-    output.set_dim("nO", model.get_ref("crf").get_dim("nO"), force=True)
-    weights = output.ops.alloc2f(output.get_dim("nO"), output.get_dim("nI"))
-    bias = output.ops.alloc1f(output.get_dim("nO"))
-    weights[:size] = old_weights
-    bias[:size] = old_bias
-    output.set_param("W", weights)
-    output.set_param("b", bias)
+    old = model.get_ref("output_layer")
+    output: Model = Linear(nO=n_tags(n_labels), nI=old.get_dim("nI"))
+    output.ops = old.ops
+    output.initialize()
+    size = old.get_dim("nO")
+    for name in output.param_names:
+        values: Any = output.get_param(name)
+        # New tags start from zero: they change nothing until they are learned.
+        values[:] = 0.0
+        values[:size] = old.get_param(name)
+    model.replace_node(old, output)
+    crf = model.get_ref("crf")
+    model.replace_node(crf, resized_crf(crf, n_tags(n_labels)))

@@ -14,7 +14,7 @@ from thinc.api import Config, Model
 
 from .. import attributes
 from ..errors import Errors, NlpkitError
-from ..layers.crf import Floats, n_tags
+from ..layers.crf import Floats
 from ..layers.crf_loss import distillation_loss, lattice_of, likelihood_loss, rejection_loss
 from ..layers.crf_potentials import Potentials
 from ..layers.span_decoding import SpanArrays, allowed_tags, biluo_tags, select_spans, span_probabilities
@@ -152,7 +152,7 @@ class TickerNER(NlpkitPipe):
 
     def set_model_output(self) -> None:
         """Four tags a label, and O."""
-        set_tags(self.model, n_tags(len(self.labels)))
+        set_tags(self.model, len(self.labels))
 
     # Prediction
 
