@@ -68,13 +68,9 @@ def _origin(run: dict[str, Any], seeds: list[int]) -> Iterator[str]:
         f", seeds {', '.join(map(str, seeds))}." if seeds else "."
     )
     yield (
-        "* Machine: "
-        + ", ".join(f"{key} {_show(value)}" for key, value in machine.items() if value is not None)
-        + "."
+        "* Machine: " + ", ".join(f"{key} {_show(value)}" for key, value in machine.items() if value is not None) + "."
     )
-    yield (
-        "* Versions: " + ", ".join(f"{package} {number}" for package, number in run["versions"].items()) + "."
-    )
+    yield ("* Versions: " + ", ".join(f"{package} {number}" for package, number in run["versions"].items()) + ".")
 
 
 def _flat(figures: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -91,9 +87,7 @@ def _show(value: Any) -> str:
     if isinstance(value, list):
         return " – ".join(_show(item) for item in value) or "–"
     if isinstance(value, float):
-        return (
-            f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
-        )
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value).replace("|", r"\|").replace("\n", " ")

@@ -60,9 +60,7 @@ def write_metrics(path: str | Path, results: Mapping[str, Mapping[str, Any]], co
     if path.exists():
         old = read_metrics(path)
         kept = {
-            bench: {"run": old["run"], **result}
-            for bench, result in old["results"].items()
-            if bench not in results
+            bench: {"run": old["run"], **result} for bench, result in old["results"].items() if bench not in results
         }
     run = {
         "command": command,
@@ -161,9 +159,7 @@ def commit() -> str | None:
 def _complete(result: Mapping[str, Any]) -> dict[str, Any]:
     """The result with null for every figure that another side has and this one lacks."""
     peers = result.get("peers", {})
-    keys = dict.fromkeys(
-        [*result["ours"], *(key for figures in peers.values() for key in figures), *COST_KEYS]
-    )
+    keys = dict.fromkeys([*result["ours"], *(key for figures in peers.values() for key in figures), *COST_KEYS])
     return {
         "ours": {key: result["ours"].get(key) for key in keys},
         "peers": {name: {key: figures.get(key) for key in keys} for name, figures in peers.items()},

@@ -120,9 +120,7 @@ def test_the_machine_is_described_without_its_name():
 def test_the_commit_is_that_of_the_checkout():
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("needs a git checkout")
-    head = subprocess.run(
-        ["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-    )
+    head = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     assert (metrics.commit() or "").removesuffix("-dirty") == head.stdout.strip()
 
 

@@ -55,9 +55,7 @@ def print_scores(title: str, scores: dict[str, Any]) -> None:
             continue
         if all(isinstance(row, dict) for row in by_label.values()):
             columns = list(dict.fromkeys(name for row in by_label.values() for name in row))
-            data = [
-                (label, *(show_number(row.get(name)) for name in columns)) for label, row in by_label.items()
-            ]
+            data = [(label, *(show_number(row.get(name)) for name in columns)) for label, row in by_label.items()]
             msg.table(data, header=(key, *columns), aligns=("l", *["r"] * len(columns)), divider=True)
 
 

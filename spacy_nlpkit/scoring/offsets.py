@@ -35,8 +35,7 @@ def score_offsets(
         "ents_r": r,
         "ents_f": f,
         "ents_per_type": {
-            name: dict(zip("prf", _prf(row)), support=int(row[0] + row[2]))
-            for name, row in zip(names, totals)
+            name: dict(zip("prf", _prf(row)), support=int(row[0] + row[2])) for name, row in zip(names, totals)
         },
     }
 

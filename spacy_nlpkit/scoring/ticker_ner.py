@@ -39,9 +39,7 @@ def make_ticker_ner_scorer() -> Callable[..., dict[str, Any]]:
     return ticker_ner_score
 
 
-def ticker_ner_score(
-    examples: Iterable[Example], *, ticker_label: str = "TICKER", **kwargs: Any
-) -> dict[str, Any]:
+def ticker_ner_score(examples: Iterable[Example], *, ticker_label: str = "TICKER", **kwargs: Any) -> dict[str, Any]:
     """Score the entities of the predicted documents against those of the references.
 
     An entity is right where label and both boundaries are. Documents and spans without annotation are neither

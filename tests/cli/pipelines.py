@@ -40,9 +40,7 @@ def make_docs(items=NEWS, missing=False):
     for text, entities in items:
         doc = nlp.make_doc(text)
         if not missing:
-            spans = [
-                doc.char_span(text.index(e), text.index(e) + len(e), label=label) for e, label in entities
-            ]
+            spans = [doc.char_span(text.index(e), text.index(e) + len(e), label=label) for e, label in entities]
             doc.set_ents(spans)
         yield doc
 

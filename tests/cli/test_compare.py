@@ -138,9 +138,7 @@ def test_the_command_writes_a_page_and_figures(folder):
 def test_the_page_escapes_texts_labels_and_names_and_colours_symbols(folder, tmp_path):
     label = "<script>alert(1)</script>"
     make_ruler_pipeline(tmp_path / "custom", {"Sony": label, "DELL.O": "TICKER"})
-    result = compare(
-        str(folder / "base"), str(tmp_path / "custom"), folder / "test.spacy", ["TICKER", label, "GPE"]
-    )
+    result = compare(str(folder / "base"), str(tmp_path / "custom"), folder / "test.spacy", ["TICKER", label, "GPE"])
     page = Page(render_page(result, 50))
     assert "script" not in page.tags
     assert label in page.text
@@ -224,9 +222,7 @@ def test_data_that_cannot_be_compared_on(folder, tmp_path, name, content, messag
 
 
 def test_a_bad_option_ends_with_one_line_and_status_1(folder):
-    done = run_command(
-        "compare", "base", "custom", "test.jsonl", "--map", "ORG", "--html", "bad.html", cwd=folder
-    )
+    done = run_command("compare", "base", "custom", "test.jsonl", "--map", "ORG", "--html", "bad.html", cwd=folder)
     assert done.returncode == 1
     assert "[N099]" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -59,9 +59,7 @@ def test_the_command_scores_and_writes_the_metrics_file(folder):
 
 
 def test_a_null_score_ends_with_one_line_and_status_1(folder):
-    done = run_command(
-        "evaluate", "model", "--paths.test", "unannotated.spacy", "--output", "null.json", cwd=folder
-    )
+    done = run_command("evaluate", "model", "--paths.test", "unannotated.spacy", "--output", "null.json", cwd=folder)
     assert done.returncode == 1
     assert "[N095]" in done.stdout + done.stderr
     assert "entity_ruler" in done.stdout + done.stderr
