@@ -171,7 +171,7 @@ def test_own_data(tmp_path: Path) -> None:
     write_export(tmp_path / "mine.jsonl")
     words = ["-m", "weasel", "run", "all", "."]
     words += ["--vars.annotations", "mine.jsonl", "--vars.name", "nlpkit_own_data_test"]
-    words += ["--vars.train_args=--training.max_steps 60 --training.eval_frequency 20"]
+    words += ["--vars.train_args", " --training.max_steps 60 --training.eval_frequency 20"]
     # Installed aside, so that the environment of the tests stays as it is.
     target = tmp_path / "site-packages"
     env = {
@@ -192,7 +192,7 @@ def test_own_data(tmp_path: Path) -> None:
     for step in ("convert", "train", "evaluate", "package"):
         assert f"Skipping '{step}': nothing changed" in second.stdout
     # Another training under the same name and version replaces the installed pipeline.
-    words[-1] = "--vars.train_args=--training.max_steps 40 --training.eval_frequency 20 --training.seed 7"
+    words[-1] = " --training.max_steps 40 --training.eval_frequency 20 --training.seed 7"
     third = run(*words, cwd=tmp_path, env=env)
     assert third.returncode == 0, third.stdout[-3000:] + third.stderr[-3000:]
     assert "Skipping 'train'" not in third.stdout

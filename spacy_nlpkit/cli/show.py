@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wasabi import color
 from wasabi.util import supports_ansi
@@ -16,6 +16,7 @@ from ._pipelines import load_pipeline, print_scores
 from ._util import Arg, Opt, command, msg
 
 if TYPE_CHECKING:
+    from spacy.language import Language
     from spacy.tokens import Doc, Span
 
 # Foreground colours of the terminal, given to the labels in alphabetical order.
@@ -31,7 +32,8 @@ def show(
 ) -> None:
     """Print the scores in a metrics file as a table, and texts of a corpus as the pipeline annotates them.
 
-    Raises N090 without a pipeline, N096 for a file that holds no metrics and N104 for a corpus without texts.
+    Raises N090 without a pipeline, N096 for a file that holds no metrics, and N029, N032 or N104 for a
+    corpus without texts.
     """
     if metrics is not None:
         show_metrics(metrics)
@@ -49,14 +51,11 @@ def show_metrics(path: Path) -> None:
         print_scores(name, result["ours"])
 
 
-def read_texts(nlp: Any, corpus: Path, n_texts: int) -> list[str]:
-    """The first texts of a .spacy file; raise N104 where there is none."""
-    from spacy.tokens import DocBin
+def read_texts(nlp: Language, corpus: Path, n_texts: int) -> list[str]:
+    """The first texts of a .spacy file; raise N104 if it has none, N029 or N032 if it is no such file."""
+    from ..data.converters.spacy_files import read_docbin
 
-    if not corpus.is_file():
-        raise NlpkitError(Errors.N104.format(path=corpus))
-    docs = DocBin().from_disk(corpus).get_docs(nlp.vocab)
-    texts = [doc.text for doc in islice(docs, n_texts)]
+    texts = [doc.text for doc in islice(read_docbin(corpus, nlp), n_texts)]
     if not texts:
         raise NlpkitError(Errors.N104.format(path=corpus))
     return texts

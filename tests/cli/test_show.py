@@ -1,0 +1,82 @@
+"""`python -m spacy nlpkit show`: scores and annotated texts in the terminal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+from spacy_nlpkit.metrics import write_metrics
+
+
+def show(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "spacy", "nlpkit", "show", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "ORG", "pattern": "Dell"}])  # type: ignore[attr-defined]
+    nlp.to_disk(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def write_corpus(path: Path, *texts: str) -> Path:
+    nlp = spacy.blank("en")
+    DocBin(docs=[nlp(text) for text in texts]).to_disk(path)
+    return path
+
+
+def test_scores_and_texts(model: Path, tmp_path: Path) -> None:
+    metrics = tmp_path / "news.json"
+    per_type = {"ORG": {"p": 0.5, "r": 1.0, "f": 0.6667}}
+    ours = {"ents_f": 0.6667, "ents_per_type": per_type, "words_per_second": 12345.0}
+    write_metrics(metrics, {"news.test": {"ours": ours, "peers": {}, "seeds": [0]}}, "a command")
+    corpus = write_corpus(tmp_path / "test.spacy", "Shares of Dell fell.", "A second text.", "A third one.")
+    done = show(model, "--metrics", metrics, "--corpus", corpus, "--n-texts", "2")
+    assert done.returncode == 0, done.stderr
+    assert "news.test" in done.stdout
+    assert "12,345" in done.stdout
+    assert "Shares of [Dell ORG] fell." in done.stdout
+    assert "A second text." in done.stdout
+    assert "A third one." not in done.stdout
+    assert "\x1b[" not in done.stdout.split("As the pipeline annotates it")[1].split("\n", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "code"),
+    [
+        ("--metrics", None, "N096"),
+        ("--metrics", b"{}", "N096"),
+        ("--corpus", None, "N032"),
+        ("--corpus", b"no corpus", "N032"),
+        ("--corpus", b"", "N029"),
+    ],
+)
+def test_bad_files(model: Path, tmp_path: Path, option: str, content: bytes | None, code: str) -> None:
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    done = show(model, option, path)
+    assert done.returncode == 1
+    assert code in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_corpus_without_texts(model: Path, tmp_path: Path) -> None:
+    done = show(model, "--corpus", write_corpus(tmp_path / "empty.spacy"))
+    assert done.returncode == 1
+    assert "N104" in done.stdout + done.stderr
+
+
+def test_no_pipeline(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "test.spacy", "A text.")
+    done = show(tmp_path / "nothing", "--corpus", corpus)
+    assert done.returncode == 1
+    assert "N090" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
