@@ -161,24 +161,32 @@ class TickerNER(NlpkitPipe):
 
         RAISES: N001 before initialization.
         """
+        return self._decode(docs, self._choose)
+
+    def candidates(self, docs: Iterable[Doc]) -> list[Prediction]:
+        """As `predict`, with every span whose probability is at least `FLOOR`, whatever the thresholds: spans overlap,
+        and where the pipe is sure of nothing they tell what it wavers between."""
+        return self._decode(docs, lambda spans, confidence: np.arange(len(confidence)))
+
+    def _decode(self, docs: Iterable[Doc], choose: Callable[[SpanArrays, Floats], np.ndarray]) -> list[Prediction]:
         self.require_initialized()
         predictions: list[Prediction] = []
         for part in self.sub_batches(list(docs), MAX_TOKENS):
-            predictions.extend(self._predict_batch(part))
+            spans, confidence, document = self._candidates(self.model.predict(part))
+            first_row = np.cumsum([0, *(len(doc) for doc in part)])
+            chosen = choose(spans, confidence)
+            owners = document[chosen]
+            starts, ends = spans.start[chosen] - first_row[owners], spans.end[chosen] - first_row[owners]
+            names = [self.labels[label] for label in spans.label[chosen].tolist()]
+            found: list[Prediction] = [[] for _ in part]
+            columns = zip(owners.tolist(), starts.tolist(), ends.tolist(), names, confidence[chosen].tolist())
+            for owner, start, end, name, score in columns:
+                found[owner].append((start, end, name, score))
+            predictions.extend(found)
         return predictions
 
-    def _predict_batch(self, docs: list[Doc]) -> list[Prediction]:
-        spans, confidence, document = self._candidates(self.model.predict(docs))
-        chosen = select_spans(spans, confidence >= self._threshold_of_label()[spans.label], confidence)
-        first_row = np.cumsum([0, *(len(doc) for doc in docs)])
-        predictions: list[Prediction] = [[] for _ in docs]
-        labels = self.labels
-        for number in chosen.tolist():
-            owner = int(document[number])
-            shift = int(first_row[owner])
-            start, end = int(spans.start[number]) - shift, int(spans.end[number]) - shift
-            predictions[owner].append((start, end, labels[spans.label[number]], float(confidence[number])))
-        return predictions
+    def _choose(self, spans: SpanArrays, confidence: Floats) -> np.ndarray:
+        return select_spans(spans, confidence >= self._threshold_of_label()[spans.label], confidence)
 
     def _candidates(self, scores: Potentials) -> tuple[SpanArrays, Floats, np.ndarray]:
         """Spans above the floor, their calibrated confidence, and the number of the document each is in."""
