@@ -140,7 +140,7 @@ def make_tokenizing_nlp(lang: str, plain_tokenizer: bool = False) -> Language:
     try:
         nlp = spacy.blank(lang)
     except ImportError as error:
-        raise _bad_setting("--lang", "the code of a language of spaCy, such as en", lang) from error
+        raise _bad_setting("--lang", "the code of a language of spaCy whose packages are installed, such as en", lang) from error
     if not plain_tokenizer:
         from ..pipeline.tokenizer import add_symbol_rules
 

@@ -36,9 +36,7 @@ def squeeze(text: str) -> str:
 
 def write_tasks(path: Path, count: int = 10) -> Path:
     span = {"start": 0, "end": 5, "label": "ORG", "kb_id": "org:nokia"}
-    tasks = [
-        {"text": f"Nokia rose {i} percent", "spans": [span], "meta": {"id": str(i)}} for i in range(count)
-    ]
+    tasks = [{"text": f"Nokia rose {i} percent", "spans": [span], "meta": {"id": str(i)}} for i in range(count)]
     path.write_text("".join(json.dumps(task) + "\n" for task in tasks))
     return path
 
@@ -49,7 +47,7 @@ def read(path: Path) -> list[Any]:
 
 def test_newswire_in_a_process_of_its_own(tmp_path: Path) -> None:
     options = ["--split", "0.8,0.1,0.1", "--stratify", "category", "--seed", "0", "--unseen-entities", "0.08"]
-    done = run_process("convert", NEWSWIRE, "corpus", *options, cwd=tmp_path)
+    done = run_process("convert", NEWSWIRE, "corpus", "--repair", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["Items", "converted", "840"] in lines
@@ -246,9 +244,7 @@ def test_documents_become_tasks_and_the_same_documents(tmp_path: Path) -> None:
         ("b.csv", None, "a.jsonl", "N020"),
     ],
 )
-def test_export_of_what_cannot_be(
-    tmp_path: Path, name: str, content: str | None, target: str, code: str
-) -> None:
+def test_export_of_what_cannot_be(tmp_path: Path, name: str, content: str | None, target: str, code: str) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
     before = list(tmp_path.iterdir())

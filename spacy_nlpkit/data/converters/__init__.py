@@ -44,9 +44,7 @@ def convert_path(path: str | Path, nlp: Language, options: ConvertOptions, repor
         if format_ != "prodigy" and (options.clean or options.repair or options.binary is not None):
             setting = "--clean" if options.clean else "--repair" if options.repair else "--binary"
             expected = f"left out for {files[0]}: only Prodigy's JSONL is tokenized anew"
-            raise NlpkitError(
-                Errors.N006.format(setting=setting, name="convert", expected=expected, value=True)
-            )
+            raise NlpkitError(Errors.N006.format(setting=setting, name="convert", expected=expected, value=True))
         for doc in CONVERTERS[format_](files, nlp, options, report):
             report.converted += 1
             report.labels.update(ent.label_ for ent in doc.ents)

@@ -14,7 +14,6 @@ import srsly
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ... import attributes
 from ...errors import Errors, NlpkitError
 from ...util import atomic_write
 from .reading import Line, read_json_lines, read_lines
@@ -28,9 +27,7 @@ REJECTED = "rejected spans"
 SPANS_IN_TABLE = "spans"
 
 
-def export_csv(
-    source: Path, target: Path, text_column: str, report: Report, limit: int | None = None
-) -> None:
+def export_csv(source: Path, target: Path, text_column: str, report: Report, limit: int | None = None) -> None:
     """Write a table of texts (CSV with a header line) as tasks: the other columns go to `meta`.
 
     RAISES: N034 where the column is missing, N028 where there is no text, N029 where the file is empty.
@@ -95,9 +92,7 @@ def _good_lines(lines: Iterable[Line], report: Report) -> Iterator[str]:
         yield "\n" if line.problem else line.text
 
 
-def export_jsonl(
-    source: Path, target: Path, text_column: str, report: Report, limit: int | None = None
-) -> None:
+def export_jsonl(source: Path, target: Path, text_column: str, report: Report, limit: int | None = None) -> None:
     """Write tasks as a table: the text, every key of `meta`, and `accept` and `answer` where there are any.
 
     The file is read twice, first for the columns, and never held in memory.
@@ -137,14 +132,11 @@ def _row_of_task(record: dict[str, Any], text_column: str) -> dict[str, Any]:
     return row
 
 
-def export_docbin(
-    source: Path, target: Path, nlp: Language, report: Report, limit: int | None = None
-) -> None:
+def export_docbin(source: Path, target: Path, nlp: Language, report: Report, limit: int | None = None) -> None:
     """Write documents as tasks with tokens, spans and classes, for people to correct.
 
     RAISES: N028 where there is no document, N029 and N032 where the file cannot be read.
     """
-    attributes.register_item_attributes()
     with atomic_write(target) as file_:
         for doc in islice(read_docbin(source, nlp), limit):
             report.read += 1
@@ -160,8 +152,7 @@ def make_task(doc: Doc) -> dict[str, Any]:
     """The task that shows a document: what `convert` makes of it is the document again."""
     task: dict[str, Any] = {"text": doc.text}
     task["tokens"] = [
-        {"text": t.text, "start": t.idx, "end": t.idx + len(t), "id": t.i, "ws": bool(t.whitespace_)}
-        for t in doc
+        {"text": t.text, "start": t.idx, "end": t.idx + len(t), "id": t.i, "ws": bool(t.whitespace_)} for t in doc
     ]
     task["spans"] = []
     for ent in doc.ents:

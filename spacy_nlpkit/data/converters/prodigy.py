@@ -19,9 +19,7 @@ INCORRECT_SPANS = "incorrect_spans"
 AGREEMENT = "annotator_agreement"
 
 
-def convert_prodigy(
-    paths: Sequence[Path], nlp: Language, options: ConvertOptions, report: Report
-) -> Iterator[Doc]:
+def convert_prodigy(paths: Sequence[Path], nlp: Language, options: ConvertOptions, report: Report) -> Iterator[Doc]:
     """One document for each text (and `meta.id`) in the files, in the order in which the texts first appear.
 
     All answers are read before the first document comes: those to one text may stand anywhere in the files.
@@ -69,9 +67,7 @@ def _latest(tasks: Sequence[Task]) -> list[Task]:
     """The answers that count: of one annotator's answers to the same question the last, a correction."""
     latest: dict[object, Task] = {}
     for number, task in enumerate(tasks):
-        question = (
-            task.spans if task.kind == "binary" else tuple(sorted(task.cats)) if task.kind == "none" else ()
-        )
+        question = task.spans if task.kind == "binary" else tuple(sorted(task.cats)) if task.kind == "none" else ()
         key: object = (task.annotator, task.kind, question) if task.annotator else number
         latest[key] = task
     return list(latest.values())
@@ -84,8 +80,7 @@ def _to_spans(doc: Doc, spans: Iterable[TokenSpan]) -> list[Span]:
 def _keep_agreement(doc: Doc, shares: dict[Key, float]) -> None:
     spans = [(doc[start:end], label, share) for (start, end, label), share in shares.items()]
     doc.user_data[AGREEMENT] = [
-        {"start": span.start_char, "end": span.end_char, "label": label, "share": share}
-        for span, label, share in spans
+        {"start": span.start_char, "end": span.end_char, "label": label, "share": share} for span, label, share in spans
     ]
 
 
@@ -116,9 +111,7 @@ def _set_binary(doc: Doc, answers: Sequence[tuple[Task, Placed]], report: Report
     _keep_rejected(doc, rejected, report)
 
 
-def _add_rejected(
-    doc: Doc, answers: Sequence[tuple[Task, Placed]], ents: Sequence[TokenSpan], report: Report
-) -> None:
+def _add_rejected(doc: Doc, answers: Sequence[tuple[Task, Placed]], ents: Sequence[TokenSpan], report: Report) -> None:
     """Yes/no answers beside a complete annotation, which they cannot change: rejects that agree are kept."""
     keys = {ent[:3] for ent in ents}
     rejected: set[TokenSpan] = set()

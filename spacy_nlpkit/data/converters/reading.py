@@ -47,18 +47,14 @@ def find_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise NlpkitError(
-            Errors.N020.format(path=path, problem="no such file or folder", formats="annotations")
-        )
+        raise NlpkitError(Errors.N020.format(path=path, problem="no such file or folder", formats="annotations"))
     files = [
         file
         for file in sorted(path.rglob("*"))
         if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
     ]
     if not files:
-        raise NlpkitError(
-            Errors.N020.format(path=path, problem="the folder holds no file", formats="annotations")
-        )
+        raise NlpkitError(Errors.N020.format(path=path, problem="the folder holds no file", formats="annotations"))
     return files
 
 
@@ -72,9 +68,7 @@ def detect_format(path: Path) -> str:
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
     if suffix == ".csv":
-        raise NlpkitError(
-            Errors.N034.format(path=path, problem="a CSV file holds texts and no annotation of spans")
-        )
+        raise NlpkitError(Errors.N034.format(path=path, problem="a CSV file holds texts and no annotation of spans"))
     start = _read_start(path)
     if not start:
         raise NlpkitError(Errors.N029.format(path=path))

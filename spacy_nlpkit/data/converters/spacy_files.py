@@ -12,15 +12,14 @@ from spacy.tokens import Doc, DocBin, SpanGroup
 from spacy.training import Example
 from spacy.training.gold_io import json_to_annotations
 
+from ... import attributes
 from ...errors import Errors, NlpkitError
 from ...util import atomic_write
 from .reading import read_bytes, read_json
 from .report import ConvertOptions, Report
 
 
-def convert_spacy_json(
-    paths: Sequence[Path], nlp: Language, options: ConvertOptions, report: Report
-) -> Iterator[Doc]:
+def convert_spacy_json(paths: Sequence[Path], nlp: Language, options: ConvertOptions, report: Report) -> Iterator[Doc]:
     """One document for each paragraph of spaCy 2's JSON, with its own tokens and all their annotation."""
     for path in paths:
         for number, record in enumerate(read_json(path), start=1):
@@ -28,9 +27,7 @@ def convert_spacy_json(
             if not isinstance(paragraphs, list):
                 report.read += 1
                 where = f"{path}, document {number}"
-                report.skip(
-                    "malformed", _not_a(where, "a document of spaCy 2's JSON", "no list 'paragraphs'")
-                )
+                report.skip("malformed", _not_a(where, "a document of spaCy 2's JSON", "no list 'paragraphs'"))
                 continue
             for index, paragraph in enumerate(paragraphs, start=1):
                 where = f"{path}, document {number}, paragraph {index}"
@@ -60,9 +57,7 @@ def _not_a(where: object, what: str, reason: object) -> str:
     return Errors.N032.format(where=where, what=what, reason=reason)
 
 
-def convert_docbin(
-    paths: Sequence[Path], nlp: Language, options: ConvertOptions, report: Report
-) -> Iterator[Doc]:
+def convert_docbin(paths: Sequence[Path], nlp: Language, options: ConvertOptions, report: Report) -> Iterator[Doc]:
     """The documents of .spacy files as they are, but for entities of labels that are not asked for.
 
     RAISES: N032 where a file is no DocBin, N029 where it is empty.
@@ -94,10 +89,11 @@ def keep_labels(doc: Doc, options: ConvertOptions, report: Report) -> None:
 
 
 def read_docbin(path: Path, nlp: Language) -> Iterator[Doc]:
-    """The documents of a .spacy file.
+    """The documents of a .spacy file, with the attributes of items (`doc._.item_id` and the others) registered.
 
     RAISES: N032 where the file is no DocBin, N029 where it is empty.
     """
+    attributes.register_item_attributes()
     data = read_bytes(path)
     if not data:
         raise NlpkitError(Errors.N029.format(path=path))

@@ -28,9 +28,7 @@ class Sentence:
     opens: bool = False
 
 
-def convert_tagged(
-    paths: Sequence[Path], nlp: Language, options: ConvertOptions, report: Report
-) -> Iterator[Doc]:
+def convert_tagged(paths: Sequence[Path], nlp: Language, options: ConvertOptions, report: Report) -> Iterator[Doc]:
     """Documents of the tokens in the files, with entities and sentence starts.
 
     Tags are BIO (IOB1 or IOB2), BILUO or BIOES; `-` is a missing tag. The spaces between tokens are not known

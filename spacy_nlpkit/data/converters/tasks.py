@@ -68,9 +68,7 @@ def read_tasks(path: Path, options: ConvertOptions, max_length: int, report: Rep
             yield task
 
 
-def parse_task(
-    record: Any, where: str, options: ConvertOptions, max_length: int, report: Report
-) -> Task | None:
+def parse_task(record: Any, where: str, options: ConvertOptions, max_length: int, report: Report) -> Task | None:
     """Check a record; None where its answer says nothing (then it is counted as skipped)."""
     if not isinstance(record, dict):
         raise _malformed(where, f"expected a JSON object, got a {type(record).__name__}")
@@ -125,7 +123,7 @@ def _get(record: dict[str, Any], key: str, type_: type, where: str) -> Any:
     if value is None:
         return type_()
     if not isinstance(value, type_):
-        expected = {list: "a list", dict: "an object"}[type_]
+        expected = "a list" if type_ is list else "an object"
         raise _malformed(where, f"{key!r} is a {type(value).__name__}, expected {expected}")
     return value
 
@@ -175,9 +173,7 @@ def _get_span(span: Any, text: str, where: str) -> CharSpan:
     if not isinstance(label, str) or not label:
         raise _malformed(where, f"span {start}:{end} has no 'label'")
     if kb_id is not None and not isinstance(kb_id, str):
-        raise _malformed(
-            where, f"'kb_id' of span {start}:{end} is a {type(kb_id).__name__}, expected a string"
-        )
+        raise _malformed(where, f"'kb_id' of span {start}:{end} is a {type(kb_id).__name__}, expected a string")
     return CharSpan(start, end, label, kb_id or "")
 
 
@@ -193,9 +189,7 @@ def _get_kind(record: dict[str, Any], spans: list[CharSpan], options: ConvertOpt
         return "binary"
     if "spans" not in record and "tokens" not in record and view not in ("ner_manual", "spans_manual"):
         return "none"
-    return (
-        "binary" if view is None and asked_binary is None and _has_score(record, len(spans)) else "complete"
-    )
+    return "binary" if view is None and asked_binary is None and _has_score(record, len(spans)) else "complete"
 
 
 def _has_score(record: dict[str, Any], count: int) -> bool:
@@ -203,9 +197,7 @@ def _has_score(record: dict[str, Any], count: int) -> bool:
     if count != 1:
         return False
     sources = (record["spans"][0], record.get("meta"))
-    return any(
-        isinstance(source, dict) and not source.keys().isdisjoint(("score", "pattern")) for source in sources
-    )
+    return any(isinstance(source, dict) and not source.keys().isdisjoint(("score", "pattern")) for source in sources)
 
 
 def _get_cats(record: dict[str, Any], where: str, accepted: bool, binary: bool) -> dict[str, float]:
