@@ -22,26 +22,18 @@ UNSEEN_PART = "test_unseen"
 @command("convert")
 def convert(
     input_path: Path = Arg(..., metavar="INPUT", help="File or folder of annotations"),
-    output_path: Path = Arg(
-        ..., metavar="OUTPUT", help="A .spacy file, or a folder with --split and the like"
-    ),
+    output_path: Path = Arg(..., metavar="OUTPUT", help="A .spacy file, or a folder with --split and the like"),
     format_: str = Opt("auto", "--format", "-f", help="auto, prodigy, tagged, spacy-json or spacy"),
     lang: str = Opt("en", "--lang", "-l", help="Language whose tokenizer splits the texts"),
     plain_tokenizer: bool = Opt(False, "--plain-tokenizer", help="Leave out the rules for stock symbols"),
     labels: str | None = Opt(None, "--labels", "-L", help="Entity labels to keep, separated by commas"),
-    binary: bool | None = Opt(
-        None, "--binary/--no-binary", help="Lines are yes/no answers to one span or not"
-    ),
+    binary: bool | None = Opt(None, "--binary/--no-binary", help="Lines are yes/no answers to one span or not"),
     repair: bool = Opt(False, "--repair", help="Move misaligned spans to the nearest token boundaries"),
-    clean: bool = Opt(
-        False, "--clean", help="Clean the texts of left-over markup and move the spans with them"
-    ),
+    clean: bool = Opt(False, "--clean", help="Clean the texts of left-over markup and move the spans with them"),
     n_sents: int = Opt(0, "--n-sents", "-n", min=0, help="Sentences to a document of tagged files"),
     eval_split: float | None = Opt(None, "--eval-split", help="Share of items for dev.spacy"),
     split: str | None = Opt(None, "--split", help="Shares of train, dev and test, such as 0.8,0.1,0.1"),
-    stratify: str | None = Opt(
-        None, "--stratify", help="'category': split every category by the same shares"
-    ),
+    stratify: str | None = Opt(None, "--stratify", help="'category': split every category by the same shares"),
     unseen_entities: float | None = Opt(
         None,
         "--unseen-entities",
@@ -61,9 +53,7 @@ def convert(
     check_output(output_path, bool(shares) or unseen_entities is not None, stratify)
     options = ConvertOptions(
         format=format_,
-        labels=None
-        if labels is None
-        else frozenset(filter(None, (label.strip() for label in labels.split(",")))),
+        labels=None if labels is None else frozenset(filter(None, (label.strip() for label in labels.split(",")))),
         repair=repair,
         clean=clean,
         binary=binary,
@@ -140,7 +130,7 @@ def make_tokenizing_nlp(lang: str, plain_tokenizer: bool = False) -> Language:
     try:
         nlp = spacy.blank(lang)
     except ImportError as error:
-        raise _bad_setting("--lang", "the code of a language of spaCy whose packages are installed, such as en", lang) from error
+        raise _bad_setting("--lang", "a language of spaCy whose packages are installed", lang) from error
     if not plain_tokenizer:
         from ..pipeline.tokenizer import add_symbol_rules
 

@@ -41,9 +41,7 @@ def export(
         raise _bad_path(expected, f"{input_path} to {output_path}")
     if not input_path.is_file():
         raise NlpkitError(
-            Errors.N020.format(
-                path=input_path, problem="no such file", formats="texts (.csv, .jsonl, .spacy)"
-            )
+            Errors.N020.format(path=input_path, problem="no such file", formats="texts (.csv, .jsonl, .spacy)")
         )
     report = Report(max_problems=show)
     try:
@@ -65,6 +63,4 @@ def export(
 
 
 def _bad_path(expected: str, value: str) -> NlpkitError:
-    return NlpkitError(
-        Errors.N006.format(setting="INPUT OUTPUT", name="export", expected=expected, value=value)
-    )
+    return NlpkitError(Errors.N006.format(setting="INPUT OUTPUT", name="export", expected=expected, value=value))

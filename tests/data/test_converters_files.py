@@ -156,9 +156,7 @@ def test_docbin_is_rewritten(tmp_path: Path, nlp: spacy.Language) -> None:
         ("a.txt", b"some text\n", "N021"),
     ],
 )
-def test_a_file_that_cannot_be_read(
-    tmp_path: Path, nlp: spacy.Language, name: str, content: bytes, code: str
-) -> None:
+def test_a_file_that_cannot_be_read(tmp_path: Path, nlp: spacy.Language, name: str, content: bytes, code: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(NlpkitError, match=code) as error:

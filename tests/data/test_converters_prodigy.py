@@ -64,9 +64,7 @@ def test_complete_annotation_makes_other_tokens_o(tmp_path: Path, nlp: spacy.Lan
 
 
 def test_no_spans_marked_in_ner_manual_means_all_o(tmp_path: Path, nlp: spacy.Language) -> None:
-    path = write(
-        tmp_path / "a.jsonl", {"text": TEXT, "answer": "accept", "_view_id": "ner_manual"}, task(text="B c")
-    )
+    path = write(tmp_path / "a.jsonl", {"text": TEXT, "answer": "accept", "_view_id": "ner_manual"}, task(text="B c"))
     docs, _ = convert(path, nlp)
     assert [iob(doc) for doc in docs] == ["OOOOOOO", "OO"]
 
@@ -113,9 +111,7 @@ def test_everything_survives_the_file(tmp_path: Path, nlp: spacy.Language) -> No
 
 
 def test_binary_answers_to_one_text_are_merged(tmp_path: Path, nlp: spacy.Language) -> None:
-    path = write(
-        tmp_path / "a.jsonl", teach(NOKIA), task(text="B c"), teach(ANNA, "reject"), teach(OSLO, "ignore")
-    )
+    path = write(tmp_path / "a.jsonl", teach(NOKIA), task(text="B c"), teach(ANNA, "reject"), teach(OSLO, "ignore"))
     (doc, other), report = convert(path, nlp)
     assert ents(doc) == [("Nokia", "ORG")]
     assert iob(doc) == "B??????"
@@ -136,9 +132,7 @@ def test_binary_answers_to_one_text_are_merged(tmp_path: Path, nlp: spacy.Langua
         ({}, False),
     ],
 )
-def test_binary_tasks_are_recognised(
-    tmp_path: Path, nlp: spacy.Language, more: dict[str, Any], binary: bool
-) -> None:
+def test_binary_tasks_are_recognised(tmp_path: Path, nlp: spacy.Language, more: dict[str, Any], binary: bool) -> None:
     path = write(tmp_path / "a.jsonl", task(NOKIA, **more))
     (doc,), _ = convert(path, nlp)
     assert iob(doc) == ("B??????" if binary else "BOOOOOO")
@@ -146,9 +140,7 @@ def test_binary_tasks_are_recognised(
     assert iob(forced) == ("BOOOOOO" if binary else "B??????")
 
 
-def test_a_reject_of_several_spans_or_of_a_whole_annotation_is_skipped(
-    tmp_path: Path, nlp: spacy.Language
-) -> None:
+def test_a_reject_of_several_spans_or_of_a_whole_annotation_is_skipped(tmp_path: Path, nlp: spacy.Language) -> None:
     both = {**teach(NOKIA, "reject"), "spans": [NOKIA, ANNA]}
     path = write(tmp_path / "a.jsonl", both, task(NOKIA, answer="reject"), task(text="B c"))
     docs, report = convert(path, nlp)
@@ -167,12 +159,8 @@ def test_annotators_vote_on_spans(tmp_path: Path, nlp: spacy.Language) -> None:
     assert [(ent.text, ent.kb_id_) for ent in doc.ents] == [("Nokia", ""), ("Oslo", "x")]
     # Two of three see something in Anna Berg, not the same: neither an entity nor O.
     assert iob(doc) == "BO??OBO"
-    agreement = {
-        (item["start"], item["label"]): item["share"] for item in doc.user_data["annotator_agreement"]
-    }
-    assert agreement == pytest.approx(
-        {(0, "ORG"): 1, (12, "PERSON"): 1 / 3, (12, "ORG"): 1 / 3, (25, "GPE"): 1}
-    )
+    agreement = {(item["start"], item["label"]): item["share"] for item in doc.user_data["annotator_agreement"]}
+    assert agreement == pytest.approx({(0, "ORG"): 1, (12, "PERSON"): 1 / 3, (12, "ORG"): 1 / 3, (25, "GPE"): 1})
     assert report.spans_skipped["outvoted"] == 2
 
 
@@ -199,9 +187,7 @@ def test_the_last_answer_of_an_annotator_counts(tmp_path: Path, nlp: spacy.Langu
 
 def test_annotators_classes_become_soft_labels(tmp_path: Path, nlp: spacy.Language) -> None:
     options = [{"id": "A"}, {"id": "B"}]
-    path = write(
-        tmp_path / "a.jsonl", *({"text": "T", "options": options, "accept": [name]} for name in "AAB")
-    )
+    path = write(tmp_path / "a.jsonl", *({"text": "T", "options": options, "accept": [name]} for name in "AAB"))
     (doc,), _ = convert(path, nlp)
     assert doc.cats == pytest.approx({"A": 2 / 3, "B": 1 / 3})
     assert doc._.category == "A"
@@ -223,9 +209,7 @@ def test_binary_answers_of_annotators_are_voted(tmp_path: Path, nlp: spacy.Langu
 
 
 def test_binary_answers_cannot_contradict_a_complete_annotation(tmp_path: Path, nlp: spacy.Language) -> None:
-    path = write(
-        tmp_path / "a.jsonl", task(NOKIA), teach(NOKIA, "reject"), teach(ANNA), teach(OSLO, "reject")
-    )
+    path = write(tmp_path / "a.jsonl", task(NOKIA), teach(NOKIA, "reject"), teach(ANNA), teach(OSLO, "reject"))
     (doc,), report = convert(path, nlp)
     assert iob(doc) == "BOOOOOO"
     assert [span.text for span in doc.spans["incorrect_spans"]] == ["Oslo"]
@@ -241,9 +225,7 @@ def test_items_of_equal_text_and_different_id_stay_apart(tmp_path: Path, nlp: sp
 
 
 def test_misaligned_spans_are_left_out_or_repaired(tmp_path: Path, nlp: spacy.Language) -> None:
-    path = write(
-        tmp_path / "a.jsonl", task(NOKIA), task({"start": 12, "end": 19, "label": "PERSON"}, text=TEXT + "!")
-    )
+    path = write(tmp_path / "a.jsonl", task(NOKIA), task({"start": 12, "end": 19, "label": "PERSON"}, text=TEXT + "!"))
     (_, doc), report = convert(path, nlp)
     assert iob(doc) == "OO??OOOO"
     assert report.spans_skipped == {"misaligned": 1, "outvoted": 0}
@@ -317,9 +299,7 @@ def test_cleaning_moves_the_spans(tmp_path: Path, nlp: spacy.Language) -> None:
         ('{"text": "\\ud800"}', "N027", "not UTF-8"),
     ],
 )
-def test_a_bad_line_costs_itself(
-    tmp_path: Path, nlp: spacy.Language, line: Any, code: str, reason: str
-) -> None:
+def test_a_bad_line_costs_itself(tmp_path: Path, nlp: spacy.Language, line: Any, code: str, reason: str) -> None:
     path = write(tmp_path / "a.jsonl", task(NOKIA), "", line, task(text="B c"))
     docs, report = convert(path, nlp)
     assert [doc.text for doc in docs] == [TEXT, "B c"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
+from tqdm import tqdm
 
 from ... import attributes
 from .report import ConvertOptions, Report
@@ -31,7 +32,8 @@ def convert_prodigy(paths: Sequence[Path], nlp: Language, options: ConvertOption
     for path in paths:
         for task in read_tasks(path, options, nlp.max_length, report):
             groups.setdefault((task.text, task.item_id), []).append(task)
-    for tasks in groups.values():
+    # The bar shows itself on a terminal alone.
+    for tasks in tqdm(groups.values(), desc="Converting", unit="text", disable=None, leave=False):
         yield build_doc(tasks, nlp, options, report)
 
 
