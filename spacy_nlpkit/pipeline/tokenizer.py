@@ -15,34 +15,37 @@ from spacy.tokenizer import Tokenizer
 
 from ..errors import Errors, NlpkitError
 
-# Each rule ends with an example; the bar marks the cut.
+# Each rule ends with an example; the bar marks the cut. A rule begins with the character it cuts off and looks back
+# over it: at any other character the pattern engine then drops the rule at once.
 _PREFIXES = (
     r"--?(?=\()",  # --|(Business
     r"-(?=The\b)",  # -|The Washington Post, a credit line
     r"/(?=[A-Z][A-Za-z])",  # /|PRNewswire
 )
 _SUFFIXES = (
-    r"(?<=[A-Z0-9]{2}\.[A-Z])(?<!PH\.D)\.",  # MSFT.O|.  BRK.B|.
-    r"(?<=[A-Z]{2}[a-z]\.[A-Z])\.",  # VIAb.N|.
-    r"(?<=[A-Z]{2}[-/][A-Z])\.",  # BF-B|.
-    r"(?<=^[CFTX]\.N)\.",  # F.N|.  other single letters before N. are more often initials
-    r"(?<=[a-z]{2}[A-Z])\.",  # SpaceX|.
-    r"(?<=\))--?",  # Wire)|--
-    r"(?<=[A-Za-z)])/",  # FirstCall|/
-    r"(?<=[A-Za-z]):-",  # News|:-
+    r"\.(?<=[A-Z0-9]{2}\.[A-Z]\.)(?<!PH\.D\.)",  # MSFT.O|.  BRK.B|.
+    r"\.(?<=[A-Z]{2}[a-z]\.[A-Z]\.)",  # VIAb.N|.
+    r"\.(?<=[A-Z]{2}[-/][A-Z]\.)",  # BF-B|.
+    r"\.(?<=^[CFTX]\.N\.)",  # F.N|.  other single letters before N. are more often initials
+    r"\.(?<=[a-z]{2}[A-Z]\.)",  # SpaceX|.
+    r"--(?<=\)--)",  # Wire)|--
+    r"-(?<=\)-)",  # Wire)|-
+    r"/(?<=[A-Za-z)]/)",  # FirstCall|/
+    r":-(?<=[A-Za-z]:-)",  # News|:-
 )
 _INFIXES = (
-    r"(?<=[a-z]\.)\(",  # Corp.|(|MRK.N
+    r"\((?<=[a-z]\.\()",  # Corp.|(|MRK.N
     r"\((?=[A-Z][A-Z0-9]|[A-Z]\.[A-Z]|[0-9]{4,6}\.[A-Z]|[.^][A-Z])",  # Nissan|(|7201.T
+    r"\((?<=\)\()",  # GFI)|(|NYSE
     r"\)(?=\(|--)",  # GFI|)|(NYSE
-    r"(?<=\))\(",  # GFI)|(|NYSE
-    r"(?<=\))--",  # (BP)|--|Maybe
-    r"(?<=[A-Z]):(?=\))",  # JSE|:|)
-    r"(?<=[A-Z]{2}):(?=[0-9]{3,6}(?![0-9]))",  # TYO|:|7203
-    r"(?<=\.[A-Z]);(?=[A-Z])",  # PSFT.O|;|ORCL.O
-    r"(?<=[A-Z])[,/](?=\$[A-Z])",  # $AAPL|,|$MSFT
-    r"(?<=[,/])\$(?=[A-Z])",  # $AAPL,|$|MSFT
-    r"(?<=\b[A-Z]\.[A-Z]\.)-(?=[A-Za-z])",  # U.S.|-|based
+    r"--(?<=\)--)",  # (BP)|--|Maybe
+    r":(?<=[A-Z]:)(?=\))",  # JSE|:|)
+    r":(?<=[A-Z]{2}:)(?=[0-9]{3,6}(?![0-9]))",  # TYO|:|7203
+    r";(?<=\.[A-Z];)(?=[A-Z])",  # PSFT.O|;|ORCL.O
+    r",(?<=[A-Z],)(?=\$[A-Z])",  # $AAPL|,|$MSFT
+    r"/(?<=[A-Z]/)(?=\$[A-Z])",  # $AAPL|/|$MSFT
+    r"\$(?<=[,/]\$)(?=[A-Z])",  # $AAPL,|$|MSFT
+    r"-(?<=\b[A-Z]\.[A-Z]\.-)(?=[A-Za-z])",  # U.S.|-|based
 )
 # Stock rules cut after a lower-case letter before a dot: a class or registered share of Reuters stays whole.
 _WHOLE = r"[A-Z]{2,8}_?[a-z]\.[A-Z]{1,2}(?:\^[A-L][0-9]{2})?\Z"
