@@ -183,7 +183,7 @@ def _check_repeated(corpora: Mapping[str, Sequence[Example]]) -> Iterator[Findin
 def _differing(docs: Sequence[Doc]) -> list[str]:
     """Entities and classes that not all copies of a text have; what was not annotated is no difference."""
     complete = [doc for doc in docs if len(doc) and all(token.ent_iob != _MISSING for token in doc)]
-    spans = [{f"{ent.text!r} {_offsets(ent)}" for ent in doc.ents} for doc in complete]
+    spans = [{_without_runs_of_blanks(ent) for ent in doc.ents} for doc in complete]
     classes = [{f"class {label}" for label, value in doc.cats.items() if value >= 0.5} for doc in docs if doc.cats]
     result = []
     for copies in (spans, classes):
@@ -217,6 +217,13 @@ def _check_spans(name: str, examples: Sequence[Example]) -> Iterator[Finding]:
     for code in sorted(found):
         message = getattr(Warnings, code).format(count=len(found[code]), split=name)
         yield finding(message, found[code])
+
+
+def _without_runs_of_blanks(ent: Span) -> str:
+    """An entity with its offsets in the text with single blanks, by which copies are known."""
+    start = len(" ".join(f"{ent.doc.text[: ent.start_char]}x".split())) - 1
+    text = " ".join(ent.text.split())
+    return f"{text!r} ({start}:{start + len(text)} {ent.label_})"
 
 
 def _offsets(span: Span) -> str:

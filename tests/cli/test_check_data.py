@@ -1,4 +1,4 @@
-"""`spacy nlpkit check-data` as a process: tables, JSON, exit status, and one line for input that cannot be read."""
+"""`spacy nlpkit check-data`: tables, JSON, exit status, and one line for input that cannot be read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
+from spacy.cli._util import app
 from spacy.tokens import DocBin
+from typer.testing import CliRunner
 
 from spacy_nlpkit.attributes import register_item_attributes
 
@@ -71,12 +73,23 @@ def dev(tmp_path: Path) -> Path:
 
 
 def run(*args: str | Path, status: int = 0) -> str:
-    command = [sys.executable, "-m", "spacy", "nlpkit", "check-data", *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    output = done.stdout + done.stderr
-    assert done.returncode == status, output
-    assert "Traceback" not in output
-    return " ".join(output.split())
+    """What the command prints, as one line of words."""
+    result = CliRunner().invoke(app, ["nlpkit", "check-data", *map(str, args)])
+    assert result.exit_code == status, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return " ".join(result.output.split())
+
+
+def test_as_a_process(train: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "spacy", "nlpkit", "check-data", "--train", str(train)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "No errors, 0 warnings" in done.stdout
+    (tmp_path / "train.spacy").write_bytes(b"no DocBin")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.count("[N032]") == 1
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_sound_files(train: Path, dev: Path) -> None:
