@@ -32,9 +32,7 @@ pytestmark = pytest.mark.slow
 
 
 def call(*words: str, cwd: Path, **env: str) -> str:
-    done = subprocess.run(
-        words, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(words, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout
 
@@ -68,9 +66,7 @@ def packages(tmp_path: Path) -> Path:
 def test_own_wheel_is_complete(packages: Path) -> None:
     with zipfile.ZipFile(next(packages.glob("spacy_nlpkit-*.whl"))) as wheel:
         packed = {name for name in wheel.namelist() if name.startswith("spacy_nlpkit/")}
-        entry_points = wheel.read(
-            next(n for n in wheel.namelist() if n.endswith("entry_points.txt"))
-        ).decode()
+        entry_points = wheel.read(next(n for n in wheel.namelist() if n.endswith("entry_points.txt"))).decode()
     source = {p.relative_to(ROOT).as_posix() for p in (ROOT / "spacy_nlpkit").rglob("*.py")}
     assert packed == source | {"spacy_nlpkit/py.typed"}
     assert "ticker_ner = spacy_nlpkit.pipeline.ticker_ner:make_ticker_ner" in entry_points

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 import srsly
-from test_docs import problem_of
 from weasel.util.config import load_project_config
+
+from .test_docs import problem_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = load_project_config(ROOT)
