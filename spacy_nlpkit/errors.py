@@ -20,6 +20,8 @@ class _Coded(type):
 
 
 class Errors(metaclass=_Coded):
+    """What stops the work: raised as `NlpkitError`."""
+
     # 001-019: every pipe
     N001 = (
         "The component '{name}' is not initialized: it has no labels or weights yet. Call `nlp.initialize(get_examples)` "
@@ -40,6 +42,15 @@ class Errors(metaclass=_Coded):
     )
     N006 = "Setting '{setting}' of '{name}' must be {expected}, got {value!r}."
     N013 = "A label of '{name}' must be a string, got {label!r}."
+    # 014-019: vectors and annotation of unlabelled texts
+    N014 = (
+        "No vectors of {dim} dimensions can be trained on {words:,} words of text: {problem}. Give more text, or lower "
+        "--dim or --min-count."
+    )
+    N015 = (
+        "{path}: something other than word vectors is there, which is not overwritten. Name another folder for the "
+        "vectors, or remove it."
+    )
     # 020-049: data
     # 020-034: converting
     N020 = "{path}: {problem}. Give a file or a folder that holds {formats}."
@@ -146,6 +157,8 @@ class Errors(metaclass=_Coded):
 
 
 class Warnings(metaclass=_Coded):
+    """What the work goes on after: given by `warnings.warn`."""
+
     # 001-019: every pipe
     NW001 = (
         "The component '{name}' was never calibrated: its confidence is the model's own probability. Add "
