@@ -1,0 +1,200 @@
+"""Reads unlabelled texts from files of lines, JSONL and tables, and keeps texts of an evaluation out of them."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import Errors, NlpkitError
+from .cleaning import clean
+from .converters.reading import read_json_lines, read_lines
+from .converters.report import Report
+from .converters.spacy_files import read_docbin
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+# What stands between the fields of a row: a token of its own, where the first one ends as a sentence.
+JOINT = " . "
+# spaCy refuses longer texts; so do the converters.
+MAX_LENGTH = 1_000_000
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How to read texts.
+
+    column (str): The column of a table with a header line, or the key of a JSON object, that holds the text.
+    columns (tuple[int, ...]): Numbers, from 0, of the columns of a table without a header line, which are joined;
+        empty for a table with one.
+    clean (bool): Clean the texts of left-over markup (`spacy_nlpkit.data.cleaning`).
+    excluded (frozenset[str]): Texts to leave out, as `text_key` makes them; a row is left out where its text or one
+        of its columns is among them.
+    """
+
+    column: str = "text"
+    columns: tuple[int, ...] = ()
+    clean: bool = False
+    excluded: frozenset[str] = frozenset()
+
+
+def read_texts(paths: Iterable[Path], options: TextOptions, report: Report) -> Iterator[str]:
+    """The texts of files: .txt (one a line), .jsonl and .csv, each also packed as .gz.
+
+    report (Report): Counts what is read, taken (as converted) and skipped; complete when the iterator ends. A bad line
+        costs itself alone.
+    RAISES: N020 for a file that is missing or of another kind, N028 where there is no text, N034 where a table has no
+        such column, and what `reading` raises for a file that cannot be read.
+    """
+    paths = list(paths)
+    kinds = [_kind_of(path) for path in paths]
+    for path, kind in zip(paths, kinds):
+        for where, fields in READERS[kind](path, options, report):
+            if options.clean:
+                fields = [clean(field).text for field in fields]
+            text = JOINT.join(field.strip() for field in fields if field.strip())
+            if not text:
+                report.skip("blank text", Errors.N030.format(where=where))
+            elif len(text) > MAX_LENGTH:
+                report.skip("too long", Errors.N033.format(where=where, length=len(text), limit=MAX_LENGTH))
+            elif options.excluded and not options.excluded.isdisjoint(map(text_key, (text, *fields))):
+                report.skip("excluded")
+            else:
+                report.converted += 1
+                yield text
+    if not report.converted:
+        first = report.problems[0] if report.problems else "no text in the files"
+        raise NlpkitError(Errors.N028.format(path=", ".join(map(str, paths)), counts=report.counts(), first=first))
+
+
+def read_excluded(paths: Iterable[Path], nlp: Language, report: Report) -> frozenset[str]:
+    """The keys of the texts of .spacy files and of files as `read_texts` takes them.
+
+    nlp (Language): Gives the vocabulary that .spacy files are read with.
+    RAISES: As `read_texts`, and N032 where a .spacy file is none.
+    """
+    keys: set[str] = set()
+    for path in paths:
+        if path.suffix == ".spacy" and path.is_file():
+            keys.update(text_key(doc.text) for doc in read_docbin(path, nlp))
+        else:
+            keys.update(map(text_key, read_texts([path], TextOptions(), report)))
+    return frozenset(keys - {""})
+
+
+def text_key(text: str) -> str:
+    """What two copies of a text have in common: its letters and digits, cleaned of markup, in one case."""
+    return "".join(filter(str.isalnum, clean(text).text.casefold()))
+
+
+def parse_columns(value: str | None, command: str) -> tuple[int, ...]:
+    """Column numbers of an option such as "1,2"; empty where it is not given.
+
+    RAISES: N006, naming the command, where it does not hold numbers from 0.
+    """
+    if value is None:
+        return ()
+    try:
+        columns = tuple(int(number) for number in value.split(","))
+    except ValueError:
+        columns = (-1,)
+    if min(columns) < 0:
+        expected = "numbers of columns, from 0, such as 1,2"
+        raise NlpkitError(Errors.N006.format(setting="--columns", name=command, expected=expected, value=value))
+    return columns
+
+
+Fields = Iterator[tuple[str, Sequence[str]]]
+
+
+def _kind_of(path: Path) -> str:
+    suffixes = [suffix for suffix in map(str.lower, path.suffixes) if suffix != ".gz"]
+    kind = suffixes[-1] if suffixes else ""
+    if not path.is_file() or kind not in READERS:
+        problem = f"the name ends in none of {', '.join(READERS)}" if path.is_file() else "no such file"
+        formats = f"texts ({', '.join(READERS)}, also as .gz)"
+        raise NlpkitError(Errors.N020.format(path=path, problem=problem, formats=formats))
+    return kind
+
+
+def _read_text_lines(path: Path, options: TextOptions, report: Report) -> Fields:
+    for line in read_lines(path):
+        report.read += bool(line.problem or line.text.strip())
+        if line.problem:
+            report.skip("not UTF-8", line.problem)
+        elif line.text.strip():
+            yield line.where, [line.text]
+
+
+def _read_json_texts(path: Path, options: TextOptions, report: Report) -> Fields:
+    for where, record in read_json_lines(path, report):
+        text = record.get(options.column) if isinstance(record, dict) else None
+        if isinstance(text, str):
+            yield where, [text]
+        else:
+            problem = f"expected a JSON object with a string {options.column!r}"
+            report.skip("malformed", Errors.N023.format(where=where, problem=problem))
+
+
+def _read_table(path: Path, options: TextOptions, report: Report) -> Fields:
+    rows = _read_rows(path, report)
+    columns = options.columns
+    if not columns:
+        where, header = next(rows, (str(path), []))
+        report.read -= bool(header)
+        if options.column not in header:
+            problem = f"no column {options.column!r}, the first line has {', '.join(map(repr, header))}"
+            raise NlpkitError(Errors.N034.format(path=where, problem=problem))
+        columns = (header.index(options.column),)
+    for where, row in rows:
+        if max(columns) < len(row):
+            yield where, [row[number] for number in columns]
+        else:
+            problem = f"{len(row)} fields where column {max(columns)}, from 0, is asked for"
+            report.skip("malformed", Errors.N034.format(path=where, problem=problem))
+
+
+def _read_rows(path: Path, report: Report) -> Fields:
+    """The rows of a CSV file that are not empty."""
+
+    def good_lines() -> Iterator[str]:
+        for line in read_lines(path, keep_breaks=True):
+            if line.problem:
+                report.read += 1
+                report.skip("not UTF-8", line.problem)
+            # An empty line in its place keeps the line numbers right.
+            yield "\n" if line.problem else line.text
+
+    rows = csv.reader(good_lines())
+    with _long_fields():
+        while True:
+            where = f"{path}, line {rows.line_num + 1}"
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                report.read += 1
+                report.skip("malformed", Errors.N034.format(path=where, problem=f"no row of a table ({error})"))
+                continue
+            if row:
+                report.read += 1
+                yield where, row
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Let the csv module read fields of any length; it takes 131,072 characters by default."""
+    before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+READERS = {".txt": _read_text_lines, ".jsonl": _read_json_texts, ".csv": _read_table}
