@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
-from spacy.cli._util import app
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_nlpkit.attributes import register_item_attributes
+from spacy_nlpkit.cli import app
 
 CONFIG = """
 [paths]
@@ -74,7 +74,7 @@ def dev(tmp_path: Path) -> Path:
 
 def run(*args: str | Path, status: int = 0) -> str:
     """What the command prints, as one line of words."""
-    result = CliRunner().invoke(app, ["nlpkit", "check-data", *map(str, args)])
+    result = CliRunner().invoke(app, ["check-data", *map(str, args)])
     assert result.exit_code == status, result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return " ".join(result.output.split())
