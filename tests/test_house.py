@@ -84,9 +84,7 @@ def functions_of(body: list[ast.stmt]) -> Iterator[tuple[FunctionNode, bool]]:
             yield node, False
         elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             for item in node.body:
-                if isinstance(item, FunctionNode) and (
-                    not item.name.startswith("_") or item.name == "__init__"
-                ):
+                if isinstance(item, FunctionNode) and (not item.name.startswith("_") or item.name == "__init__"):
                     yield item, True
 
 
@@ -163,30 +161,28 @@ def test_codes_are_unique_used_and_known() -> None:
     codes: Counter[str] = Counter()
     for node in parse(PACKAGE / "errors.py").body:
         if isinstance(node, ast.ClassDef) and node.name in ("Errors", "Warnings"):
-            names = [
-                target.id for item in node.body if isinstance(item, ast.Assign) for target in item.targets
-            ]
+            names = [target.id for item in node.body if isinstance(item, ast.Assign) for target in item.targets]
             pattern = r"N\d{3}" if node.name == "Errors" else r"NW\d{3}"
             assert all(re.fullmatch(pattern, name) for name in names)
             codes.update(f"{node.name}.{name}" for name in names)
     assert [code for code, count in codes.items() if count > 1] == []
-    used = {
-        f"{node.value.id}.{node.attr}"
-        for path in MODULES
-        for node in ast.walk(parse(path))
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id in ("Errors", "Warnings")
-    }
+    used = {code for path in MODULES if path.name != "errors.py" for code in codes_named(parse(path))}
     assert used - set(codes) == set(), "codes without a message"
     assert set(codes) - used == set(), "messages that nothing raises"
 
 
+def codes_named(tree: ast.Module) -> Iterator[str]:
+    """Codes a module names, as attributes (`Errors.N001`) or as strings that it looks up later."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("Errors", "Warnings"):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"NW?\d{3}", str(node.value)):
+            yield f"{'Warnings' if 'W' in node.value else 'Errors'}.{node.value}"
+
+
 @pytest.mark.parametrize("folder", ["spacy_nlpkit", "tests", "scripts"])
 def test_files_stay_short(folder: str) -> None:
-    lengths = {
-        path: len(path.read_text(encoding="utf8").splitlines()) for path in (ROOT / folder).rglob("*.py")
-    }
+    lengths = {path: len(path.read_text(encoding="utf8").splitlines()) for path in (ROOT / folder).rglob("*.py")}
     assert {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > MAX_LINES} == {}
 
 
@@ -199,11 +195,7 @@ def test_no_pickle_is_read() -> None:
     ]
     for path in MODULES:
         for node in ast.walk(parse(path)):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "load"
-            ):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "load":
                 given = {word.arg: getattr(word.value, "value", None) for word in node.keywords}
                 reads_torch = ast.unparse(node.func) == "torch.load" and given.get("weights_only") is not True
                 if reads_torch or given.get("allow_pickle"):
@@ -218,19 +210,13 @@ def test_public_functions_are_documented_and_annotated() -> None:
         if not ast.get_docstring(tree) and tree.body and path.name != "about.py":
             wrong.append(f"{where(path, tree)}: the module has no docstring")
         for node in tree.body:
-            if (
-                isinstance(node, ast.ClassDef)
-                and not node.name.startswith("_")
-                and not ast.get_docstring(node)
-            ):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node):
                 wrong.append(f"{where(path, node)}: {node.name} has no docstring")
         for function, is_method in functions_of(tree.body):
             if not ast.get_docstring(function) and function.name != "__init__":
                 wrong.append(f"{where(path, function)}: {function.name} has no docstring")
             if missing := list(unannotated(function, is_method)):
-                wrong.append(
-                    f"{where(path, function)}: {function.name} lacks annotations of {', '.join(missing)}"
-                )
+                wrong.append(f"{where(path, function)}: {function.name} lacks annotations of {', '.join(missing)}")
     assert not wrong, "\n".join(wrong)
 
 

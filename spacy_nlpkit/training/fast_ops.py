@@ -70,9 +70,7 @@ def choose_ops(min_gain: float = DEFAULT_MIN_GAIN) -> NumpyOps:
     RAISES: N006 for a negative number.
     """
     if min_gain < 0:
-        raise NlpkitError(
-            Errors.N006.format(setting="min_gain", name="fast_ops", expected="0 or more", value=min_gain)
-        )
+        raise NlpkitError(Errors.N006.format(setting="min_gain", name="fast_ops", expected="0 or more", value=min_gain))
     return FastNumpyOps(use_blis=False) if min_gain == 0 or measure_gain() >= min_gain else NumpyOps()
 
 
@@ -142,9 +140,7 @@ def _gain_for_size(blis: NumpyOps, fast: NumpyOps, size: tuple[int, int, int], s
     rows, inner, outer = size
     inputs = numpy.full((rows, inner), 0.5, dtype="float32")
     weights = numpy.full((outer, inner), 0.5, dtype="float32")
-    repeats = max(
-        1, 20_000_000 // (rows * inner * outer)
-    )  # one short text alone is below what clocks resolve
+    repeats = max(1, 20_000_000 // (rows * inner * outer))  # one short text alone is below what clocks resolve
     times: dict[NumpyOps, list[tuple[float, float]]] = {blis: [], fast: []}
     end = time.perf_counter() + seconds
     for ops in times:
@@ -160,9 +156,7 @@ def _gain_for_size(blis: NumpyOps, fast: NumpyOps, size: tuple[int, int, int], s
     )
 
 
-def _time_products(
-    ops: NumpyOps, inputs: numpy.ndarray, weights: numpy.ndarray, repeats: int
-) -> tuple[float, float]:
+def _time_products(ops: NumpyOps, inputs: numpy.ndarray, weights: numpy.ndarray, repeats: int) -> tuple[float, float]:
     """Wall and CPU seconds of some products."""
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(repeats):

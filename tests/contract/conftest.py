@@ -43,9 +43,7 @@ def build_listening(spec: Spec, *others: str) -> Language:
     return nlp
 
 
-def train(
-    nlp: Language, examples: list[Example], updates: int = UPDATES, seed: int = 0
-) -> list[dict[str, float]]:
+def train(nlp: Language, examples: list[Example], updates: int = UPDATES, seed: int = 0) -> list[dict[str, float]]:
     """Initialize and update on the whole batch; the losses of every step."""
     fix_random_seed(seed)
     optimizer = nlp.initialize(lambda: examples)

@@ -98,17 +98,13 @@ def test_error_handler_gets_the_failing_batch_and_the_pipe_goes_on(
     with pytest.raises(RuntimeError, match="poisoned"):
         trained("POISON")
     failed: list[tuple[str, list[str]]] = []
-    trained.set_error_handler(
-        lambda name, proc, docs, error: failed.append((name, [doc.text for doc in docs]))
-    )
+    trained.set_error_handler(lambda name, proc, docs, error: failed.append((name, [doc.text for doc in docs])))
     done = list(trained.pipe([*texts, "POISON", *texts], batch_size=1))
     assert failed == [(NAME, ["POISON"])]
     assert [doc.text for doc in done] == [*texts, *texts]
 
 
-def test_setting_at_load_wins_over_what_was_learned(
-    spec: Spec, saved: Path, tmp_path: Path, texts: list[str]
-) -> None:
+def test_setting_at_load_wins_over_what_was_learned(spec: Spec, saved: Path, tmp_path: Path, texts: list[str]) -> None:
     if spec.silencing is None:
         return
     nlp = spacy.load(saved)

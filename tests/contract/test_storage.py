@@ -32,9 +32,7 @@ def test_disk_bytes_and_pickle(
     for copy in copies.values():
         same([spec.snapshot(doc) for doc in copy.pipe(texts)], expected)
         assert copy.get_pipe(NAME).labels == trained.get_pipe(NAME).labels
-        assert copy.get_pipe(NAME).to_bytes(exclude=["vocab"]) == trained.get_pipe(NAME).to_bytes(
-            exclude=["vocab"]
-        )
+        assert copy.get_pipe(NAME).to_bytes(exclude=["vocab"]) == trained.get_pipe(NAME).to_bytes(exclude=["vocab"])
 
 
 def test_excluded_parts_are_left_out(spec: Spec, trained: Language, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from spacy.pipeline import TrainablePipe
 from spacy.training import Example
 from thinc.api import Optimizer
 
+from spacy_nlpkit.errors import NlpkitError
+
 from .conftest import NAME, build, build_listening, train
 from .specs import Spec
 
@@ -131,6 +133,16 @@ def test_listener_and_its_replacement_agree(spec: Spec, texts: list[str], same: 
     same([spec.snapshot(doc) for doc in nlp.pipe(texts)], shared)
     again = type(nlp).from_config(nlp.config).from_bytes(nlp.to_bytes())
     same([spec.snapshot(doc) for doc in again.pipe(texts)], shared)
+
+
+def test_missing_encoder_is_an_error(spec: Spec) -> None:
+    """A listener that reads a document without vectors sees zeros: that must not pass for a prediction."""
+    if not spec.listens:
+        return
+    nlp = build_listening(spec)
+    train(nlp, spec.examples(nlp), updates=1)
+    with nlp.select_pipes(disable=["tok2vec"]), pytest.raises(NlpkitError, match=r"\[N005\].*tok2vec"):
+        nlp(spec.gold[0][0])
 
 
 @pytest.mark.parametrize("change", ["merged", "split"])

@@ -83,9 +83,7 @@ class CalibratedTagger(Tagger):
         assert not any(doc.has_annotation("TAG") for doc in (eg.predicted for eg in examples))
         tags = self.predict([eg.predicted for eg in examples])
         right = [
-            self.labels[int(tag)] == token.tag_
-            for eg, guess in zip(examples, tags)
-            for tag, token in zip(guess, eg.y)
+            self.labels[int(tag)] == token.tag_ for eg, guess in zip(examples, tags) for tag, token in zip(guess, eg.y)
         ]
         self.cfg["calibrated"] = True
         self.cfg["accuracy"] = sum(right) / len(right)
@@ -194,9 +192,7 @@ def test_second_component_sees_what_the_first_predicts(config: Config) -> None:
     nlp.add_pipe("test_watcher")
     calibrate_pipeline(nlp, Corpus(config["paths"]["dev"])(nlp))
     assert seen == []  # nothing after the last calibrated component is run
-    nlp.add_pipe(
-        "test_calibrated_tagger", name="second", config={"model": config["components"]["tagger"]["model"]}
-    )
+    nlp.add_pipe("test_calibrated_tagger", name="second", config={"model": config["components"]["tagger"]["model"]})
     nlp.get_pipe("second").calibrate = lambda examples: seen.append("second")  # type: ignore[method-assign]
     calibrate_pipeline(nlp, Corpus(config["paths"]["dev"])(nlp))
     assert seen == [True] * 4 + ["second"]

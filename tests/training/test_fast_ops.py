@@ -20,9 +20,7 @@ ALWAYS = 0
 NEVER = 1e9
 TEXTS = ["Intel rose in Berlin .", "Shares of Dell fell .", "", "Mary Jones left IBM for Apple ."]
 LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96, "upstream": "*"}
-CALLBACK = {
-    "nlp": {"after_pipeline_creation": {"@callbacks": "spacy_nlpkit.fast_ops.v1", "min_gain": ALWAYS}}
-}
+CALLBACK = {"nlp": {"after_pipeline_creation": {"@callbacks": "spacy_nlpkit.fast_ops.v1", "min_gain": ALWAYS}}}
 
 
 @pytest.fixture(autouse=True)
@@ -174,9 +172,7 @@ def test_pickle_and_spawned_workers_keep_it(nlp: Language) -> None:
     copied = pickle.loads(pickle.dumps(nlp))
     assert all(isinstance(ops, FastNumpyOps) for ops in ops_of(copied))
     assert annotations(copied) == expected
-    parallel = [
-        [(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in nlp.pipe(TEXTS, n_process=2)
-    ]
+    parallel = [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in nlp.pipe(TEXTS, n_process=2)]
     assert parallel == [ents for _, ents in expected]
 
 
