@@ -51,6 +51,14 @@ class Errors(metaclass=_Coded):
         "{path}: something other than word vectors is there, which is not overwritten. Name another folder for the "
         "vectors, or remove it."
     )
+    N016 = (
+        "The pipeline '{model}' has no component '{name}' that tells what it wavers between (it has: {pipes}). Name a "
+        "trained ticker_ner with --component."
+    )
+    N017 = (
+        "The pipeline '{model}' tokenises differently from the first, around {text!r}. Give pipelines with one "
+        "tokenizer, such as those trained from one config."
+    )
     # 020-049: data
     # 020-034: converting
     N020 = "{path}: {problem}. Give a file or a folder that holds {formats}."
@@ -171,6 +179,11 @@ class Warnings(metaclass=_Coded):
     NW005 = (
         "The corpus '{corpus}' for calibration holds no documents. Saved without calibration. Check it with "
         "`python -m spacy nlpkit check-data CONFIG`, or name another corpus in [training.before_to_disk] corpus."
+    )
+    # 014-019: vectors and annotation of unlabelled texts
+    NW014 = (
+        "{path}: no span has a confidence of {min_confidence} or more, so it would teach that there are no entities. "
+        "Lower --min-confidence, or give texts like those the models were trained on."
     )
     # 020-049: data
     # 020-034: converting

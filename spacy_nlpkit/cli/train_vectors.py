@@ -60,5 +60,5 @@ def train_vectors(
             Errors.N006.format(setting="OUTPUT", name="train-vectors", expected=expected, value=str(output))
         ) from error
     seconds = time.perf_counter() - start
-    msg.text(f"{words.count:,} words of text, vectors of {dim} dimensions for {size:,} words, {seconds:.1f} seconds")
+    msg.text(f"{words.total:,} words of text, vectors of {dim} dimensions for {size:,} words, {seconds:.1f} seconds")
     msg.good(f"Wrote {output}")

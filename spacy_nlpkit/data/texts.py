@@ -25,6 +25,36 @@ JOINT = " . "
 MAX_LENGTH = 1_000_000
 
 
+class ExcludedTexts:
+    """Texts that must not become training material, known again in their copies.
+
+    Compared are letters and digits alone, cleaned of markup and in one case. A text counts as a copy where it is equal,
+    or where the first `RUN` of them in one of the two stand anywhere in the other: copies that were cut off, or joined
+    with a title. Texts that are shorter must be equal.
+    """
+
+    RUN = 40
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._whole = {_letters(text) for text in texts}
+        long = [key for key in self._whole if len(key) >= self.RUN]
+        self._starts = {key[: self.RUN] for key in long}
+        self._runs = {run for key in long for run in self._runs_of(key)}
+
+    def __contains__(self, text: str) -> bool:
+        key = _letters(text)
+        if key in self._whole or key[: self.RUN] in self._runs:
+            return True
+        return not self._starts.isdisjoint(self._runs_of(key))
+
+    def _runs_of(self, key: str) -> Iterator[str]:
+        return (key[start : start + self.RUN] for start in range(len(key) - self.RUN + 1))
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, clean(text).text.casefold()))
+
+
 @dataclass(frozen=True)
 class TextOptions:
     """How to read texts.
@@ -33,14 +63,13 @@ class TextOptions:
     columns (tuple[int, ...]): Numbers, from 0, of the columns of a table without a header line, which are joined;
         empty for a table with one.
     clean (bool): Clean the texts of left-over markup (`spacy_nlpkit.data.cleaning`).
-    excluded (frozenset[str]): Texts to leave out, as `text_key` makes them; a row is left out where its text or one
-        of its columns is among them.
+    excluded (ExcludedTexts): Texts to leave out, and copies of them.
     """
 
     column: str = "text"
     columns: tuple[int, ...] = ()
     clean: bool = False
-    excluded: frozenset[str] = frozenset()
+    excluded: ExcludedTexts | None = None
 
 
 def read_texts(paths: Iterable[Path], options: TextOptions, report: Report) -> Iterator[str]:
@@ -62,7 +91,7 @@ def read_texts(paths: Iterable[Path], options: TextOptions, report: Report) -> I
                 report.skip("blank text", Errors.N030.format(where=where))
             elif len(text) > MAX_LENGTH:
                 report.skip("too long", Errors.N033.format(where=where, length=len(text), limit=MAX_LENGTH))
-            elif options.excluded and not options.excluded.isdisjoint(map(text_key, (text, *fields))):
+            elif options.excluded is not None and text in options.excluded:
                 report.skip("excluded")
             else:
                 report.converted += 1
@@ -72,24 +101,19 @@ def read_texts(paths: Iterable[Path], options: TextOptions, report: Report) -> I
         raise NlpkitError(Errors.N028.format(path=", ".join(map(str, paths)), counts=report.counts(), first=first))
 
 
-def read_excluded(paths: Iterable[Path], nlp: Language, report: Report) -> frozenset[str]:
-    """The keys of the texts of .spacy files and of files as `read_texts` takes them.
+def read_excluded(paths: Iterable[Path], nlp: Language, report: Report) -> ExcludedTexts | None:
+    """The texts of .spacy files and of files as `read_texts` takes them; None where there are no files.
 
     nlp (Language): Gives the vocabulary that .spacy files are read with.
     RAISES: As `read_texts`, and N032 where a .spacy file is none.
     """
-    keys: set[str] = set()
+    texts: list[str] = []
     for path in paths:
         if path.suffix == ".spacy" and path.is_file():
-            keys.update(text_key(doc.text) for doc in read_docbin(path, nlp))
+            texts.extend(doc.text for doc in read_docbin(path, nlp))
         else:
-            keys.update(map(text_key, read_texts([path], TextOptions(), report)))
-    return frozenset(keys - {""})
-
-
-def text_key(text: str) -> str:
-    """What two copies of a text have in common: its letters and digits, cleaned of markup, in one case."""
-    return "".join(filter(str.isalnum, clean(text).text.casefold()))
+            texts.extend(read_texts([path], TextOptions(), report))
+    return ExcludedTexts(texts) if texts else None
 
 
 def parse_columns(value: str | None, command: str) -> tuple[int, ...]:

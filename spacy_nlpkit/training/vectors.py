@@ -37,12 +37,12 @@ class Words(NamedTuple):
     vocabulary (list[str]): The words, the most frequent first.
     ids (np.ndarray): int64, the number of each word of the texts in their order; `UNKNOWN` for words that are too rare
         and for at least a window between texts.
-    count (int): How many words there are, rare ones included and blanks left out.
+    total (int): How many words there are, rare ones included and blanks left out.
     """
 
     vocabulary: list[str]
     ids: np.ndarray
-    count: int
+    total: int
 
 
 def train_vectors(words: Words, dim: int, window: int) -> np.ndarray:
@@ -63,14 +63,15 @@ def train_vectors(words: Words, dim: int, window: int) -> np.ndarray:
 
 
 def _too_little(words: Words, dim: int, problem: str) -> NlpkitError:
-    return NlpkitError(Errors.N014.format(dim=dim, words=words.count, problem=problem))
+    return NlpkitError(Errors.N014.format(dim=dim, words=words.total, problem=problem))
 
 
 def number_words(nlp: Language, texts: Iterable[str], min_count: int, window: int) -> Words:
     """Tokenise texts and number the words that occur `min_count` times or more, in upper and lower case as written."""
     gap = np.full(window, GAP, dtype="uint64")
     parts: list[np.ndarray] = [gap]
-    for doc in nlp.tokenizer.pipe(texts):
+    tokenizer: Any = nlp.tokenizer
+    for doc in tokenizer.pipe(texts):
         parts += [doc.to_array(ORTH), gap]
     keys, places, counts = np.unique(np.concatenate(parts), return_inverse=True, return_counts=True)
     strings = [nlp.vocab.strings[int(key)] for key in keys]
