@@ -69,18 +69,17 @@ def check_data_cli(
 
 
 def read_files(files: Mapping[str, Path], lang: str) -> dict[str, list[Example]]:
-    """Read .spacy files with the tokenizer of a language; documents without tokens included.
+    """Read .spacy files with the tokenizer that `convert` uses; documents without tokens included.
 
     RAISES: N036, N037 for a path, N029, N032 for a file that is no .spacy file.
     """
-    import spacy
-
     from ..attributes import register_item_attributes
     from ..data.converters.spacy_files import read_docbin
     from ..data.readers import find_files, make_example
+    from .convert import make_tokenizing_nlp
 
     register_item_attributes()
-    nlp = spacy.blank(lang)
+    nlp = make_tokenizing_nlp(lang)
     return {
         name: [make_example(nlp, doc) for file_ in find_files(path) for doc in read_docbin(file_, nlp)]
         for name, path in files.items()

@@ -41,9 +41,7 @@ def create_chain(augmenters: Dict[str, Any]) -> Augmenter:  # noqa: UP006
     for key, augmenter in augmenters.items():
         if not callable(augmenter):
             name = "spacy_nlpkit.chain_augmenters.v1"
-            raise NlpkitError(
-                Errors.N006.format(setting=key, name=name, expected="an augmenter", value=augmenter)
-            )
+            raise NlpkitError(Errors.N006.format(setting=key, name=name, expected="an augmenter", value=augmenter))
 
     def augment(nlp: Language, example: Example) -> Iterator[Example]:
         examples: Iterable[Example] = [example]
@@ -106,9 +104,7 @@ def create_swap_symbols(
 
 
 class _Swap:
-    def __init__(
-        self, level: float, label: str, symbols: list[str] | None, names: dict[str, list[str]] | None
-    ) -> None:
+    def __init__(self, level: float, label: str, symbols: list[str] | None, names: dict[str, list[str]] | None) -> None:
         self.level = level
         self.label = label
         self.learn_symbols = symbols is None
@@ -193,9 +189,7 @@ def _notation_edits(text: str, symbols: Sequence[tuple[int, int]], suffix: bool)
         done += max(count, 1)
     if suffix:
         for start, end in symbols:
-            ticker = resolve(
-                text[start:end], text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT]
-            )
+            ticker = resolve(text[start:end], text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT])
             if ticker["notation"] == "ric" and text[start:end].endswith(f".{ticker['venue']}"):
                 edits.append(Edit(end - len(ticker["venue"] or "") - 1, end, ""))
     return edits
@@ -211,9 +205,7 @@ def _bracket_edits(text: str, symbols: Sequence[tuple[int, int]]) -> tuple[int, 
     if before is None:
         return 0, []
     # One blank where the bracket stood close to a word.
-    edits = [
-        Edit(before.start(), first_start, " " if text[before.start() - 1 : before.start()].strip() else "")
-    ]
+    edits = [Edit(before.start(), first_start, " " if text[before.start() - 1 : before.start()].strip() else "")]
     for count, (_, end) in enumerate(symbols, start=1):
         if count < len(symbols) and _BETWEEN.fullmatch(text, end, symbols[count][0]):
             edits.append(Edit(end, symbols[count][0], " "))

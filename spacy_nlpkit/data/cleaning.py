@@ -40,9 +40,7 @@ _INLINE_TAGS = re.compile(
     re.I,
 )
 # A name alone, or one with attributes; `<b and c>` has none and stays.
-_TAG = re.compile(
-    r"<(?:/?(?P<name>[A-Za-z][A-Za-z0-9]*)(?:[\s\\][^=]*=.*)?[\s\\/]*|!--.*--|!DOCTYPE.*)\Z", re.S | re.I
-)
+_TAG = re.compile(r"<(?:/?(?P<name>[A-Za-z][A-Za-z0-9]*)(?:[\s\\][^=]*=.*)?[\s\\/]*|!--.*--|!DOCTYPE.*)\Z", re.S | re.I)
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,7 @@ def lower_cased(text: str) -> Rewritten:
     return Rewritten("".join(lowered), starts, ends, np.zeros(len(text), dtype=bool))
 
 
-def rewrite_example(
-    nlp: Language, example: Example, rewritten: Rewritten, renamed: Iterable[Span] = ()
-) -> Example:
+def rewrite_example(nlp: Language, example: Example, rewritten: Rewritten, renamed: Iterable[Span] = ()) -> Example:
     """The example of a rewritten text, with the annotations of the old reference where they lead.
 
     nlp (Language): Tokenizes the predicted side and the new text.
@@ -128,9 +126,7 @@ def _boundaries(old: Doc, rewritten: Rewritten) -> set[int]:
     return {offset for bounds in moved if bounds is not None for offset in bounds}
 
 
-def _tokenize_gap(
-    nlp: Language, text: str, start: int, end: int, bounds: set[int]
-) -> Iterator[tuple[int, int, int]]:
+def _tokenize_gap(nlp: Language, text: str, start: int, end: int, bounds: set[int]) -> Iterator[tuple[int, int, int]]:
     """The tokens of text[start:end]; a first blank belongs to the token before, if there is one."""
     if start and text[start:end].startswith(" "):
         start += 1
@@ -159,9 +155,7 @@ def _move_entities(old: Doc, new: Doc, rewritten: Rewritten, renamed: set[tuple[
         bounds = rewritten.move(token.idx, token.idx + len(token)) if token.ent_iob == _MISSING else None
         if bounds is not None:
             unknown[slice(*bounds)] = True
-    missing = [
-        new[token.i : token.i + 1] for token in new if unknown[token.idx : token.idx + len(token)].any()
-    ]
+    missing = [new[token.i : token.i + 1] for token in new if unknown[token.idx : token.idx + len(token)].any()]
     ents = [span for span in moved if span is not None]
     taken = {i for span in ents for i in range(span.start, span.end)}
     new.set_ents(ents, missing=[span for span in missing if span.start not in taken], default="outside")

@@ -169,6 +169,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, content: bytes | str | None, 
 def test_nothing_to_check(train: Path, tmp_path: Path) -> None:
     assert "[N041]" in run(status=1)
     assert "[N041]" in run("--dev", train, status=1)
+    assert "'tlh'" in run("--train", train, "--lang", "tlh", status=1)
     assert "[N041]" in run(tmp_path / "train.cfg", "--train", train, status=1)
     empty = write(tmp_path / "empty.spacy", [])
     assert "[N043] No document in 'train'" in run("--train", empty, status=1)

@@ -51,9 +51,7 @@ def example(nlp: Language) -> Example:
     doc.cats = {"Business": 1.0, "Sports": 0.0}
     doc._.date = "2004-08-16"
     doc.user_data["source"] = "by hand"
-    doc.spans["incorrect_spans"] = [
-        doc.char_span(TEXT.index("printers"), TEXT.index("printers") + 8, label="ORG")
-    ]
+    doc.spans["incorrect_spans"] = [doc.char_span(TEXT.index("printers"), TEXT.index("printers") + 8, label="ORG")]
     return make_example(nlp, doc)
 
 
@@ -140,8 +138,7 @@ def test_swap_keeps_the_notation_and_drops_the_ids(nlp: Language, example: Examp
     swap = augmenter("swap_symbols", level=1.0, symbols=["DUK"], names={"ORG": ["Acme & Sons Co."]})
     new = only(swap(nlp, example))
     assert new.reference.text == (
-        "Acme & Sons Co. (Acme & Sons Co.: DUK), a maker of printers in Kentucky, "
-        "beat Acme & Sons Co. DUK.O by far."
+        "Acme & Sons Co. (Acme & Sons Co.: DUK), a maker of printers in Kentucky, beat Acme & Sons Co. DUK.O by far."
     )
     assert ents_of(new.reference) == [
         ("Acme & Sons Co.", "ORG", ""),
@@ -156,9 +153,7 @@ def test_swap_keeps_the_notation_and_drops_the_ids(nlp: Language, example: Examp
 
 def test_swap_takes_what_it_saw_and_the_same_for_the_same(nlp: Language) -> None:
     swap = augmenter("swap_symbols", level=1.0)
-    first = make_example(
-        nlp, annotate(nlp, "Dell DELL.O rose", [("Dell", "ORG", ""), ("DELL.O", "TICKER", "")])
-    )
+    first = make_example(nlp, annotate(nlp, "Dell DELL.O rose", [("Dell", "ORG", ""), ("DELL.O", "TICKER", "")]))
     assert only(swap(nlp, first)).reference.text == "Dell DELL.O rose"
     text = "Nike Inc. NKE.N rose, and the .DJI rose as (NYSE: NKE) did"
     doc = annotate(nlp, text, [("Nike Inc.", "ORG", ""), ("NKE.N", "TICKER", ""), (".DJI", "TICKER", "")])

@@ -147,9 +147,7 @@ def test_works_from_a_config_whose_path_is_null_until_it_is_read(corpus_path: Pa
     ("name", "content", "code"),
     [("absent.spacy", None, "N036"), ("empty.spacy", b"", "N029"), ("junk.spacy", b"no DocBin", "N032")],
 )
-def test_files_that_cannot_be_read(
-    nlp: Language, tmp_path: Path, name: str, content: bytes | None, code: str
-) -> None:
+def test_files_that_cannot_be_read(nlp: Language, tmp_path: Path, name: str, content: bytes | None, code: str) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
