@@ -121,6 +121,26 @@ class Errors(metaclass=_Coded):
         "The tokenizer's {setting} is no method of a compiled pattern, so no rule can be added to it (nor can spaCy "
         "save it). Set it from a pattern, such as re.compile(...).search."
     )
+    N052 = "The listing table {path} cannot be read: {problem}. Give a .csv, .tsv or .jsonl file in UTF-8 (or its .gz)."
+    N053 = (
+        "{path}, line {line}: a listing table needs a column '{name}' or '{symbol}', but has: {found}. Name its columns "
+        "in the setting 'columns', such as columns = {{\"name\": \"title\", \"symbol\": \"ticker\"}}."
+    )
+    N054 = "{path}, line {line}: the row cannot be used: {problem}. Correct the line, or take it out of the table."
+    N055 = (
+        "The listing table {path} holds no entry to match: it is empty, or every name is shorter than min_length "
+        "({min_length}), in the stop list, or too long. Check the file and the settings."
+    )
+    N056 = "The listing table {path} has {count} labels; at most {most} are possible. Is the right column its label?"
+    N057 = "The setting 'columns' of a listing table has unknown keys: {found}. Known are: {known}."
+    N058 = (
+        "The document '{text}' has the date {date!r}, which is no ISO date (YYYY, YYYY-MM or YYYY-MM-DD). Correct "
+        "doc._.date (the readers set it from meta.date), or leave it None."
+    )
+    N059 = (
+        "The saved listing table has format {found}, but this version of spacy-nlpkit reads format {expected}. Build "
+        "it again from its file, or install the version that wrote it."
+    )
     # 070-089: ticker_ner
     # 090-109: command line, evaluation and metrics
     N090 = (
@@ -229,6 +249,14 @@ class Warnings(metaclass=_Coded):
     NW045 = "{count} texts of '{split}' are empty or blank. Remove them."
     NW046 = "{count} spans of '{split}' are accepted and rejected at once. Decide for one."
     # 050-069: symbols and listings
+    NW050 = (
+        "{path}: left out {count} entries of more than {most} tokens, the first is '{example}'. Raise max_tokens, or "
+        "shorten them."
+    )
+    NW051 = (
+        "Cannot keep the built listing table in {path}: {problem}. It is built anew each time until the folder can be "
+        "written, or XDG_CACHE_HOME names one that can."
+    )
     # 070-089: ticker_ner
     # 090-109: command line, evaluation and metrics
 

@@ -1,0 +1,42 @@
+"""Registered loaders for `[initialize]`: what a component takes in once and saves with the pipeline."""
+
+from collections.abc import Callable
+
+from spacy.language import Language
+
+from ..listings import ListingTable
+
+
+def create_listings_loader(
+    path: str,
+    label: str = "ORG",
+    symbol_label: str = "TICKER",
+    case_sensitive: list[str] | None = None,
+    stop: list[str] | None = None,
+    min_length: int = 2,
+    max_tokens: int = 8,
+    short_names: bool = True,
+    columns: dict[str, str] | None = None,
+) -> Callable[[Language], ListingTable]:
+    """`spacy_nlpkit.listings.v1`: a table of names and symbols for `[initialize.components.ticker_ner.listings]`.
+
+    path (str): CSV, TSV or JSONL, also gzipped. The other settings: see `ListingTable.from_file`.
+    RETURNS (Callable[[Language], ListingTable]): Reads the file when called, with the tokenizer of the pipeline.
+    RAISES: When called, as `ListingTable.from_file`.
+    """
+
+    def load(nlp: Language) -> ListingTable:
+        return ListingTable.from_file(
+            path,
+            nlp.tokenizer,
+            label=label,
+            symbol_label=symbol_label,
+            case_sensitive=[symbol_label] if case_sensitive is None else case_sensitive,
+            stop=stop or [],
+            min_length=min_length,
+            max_tokens=max_tokens,
+            short_names=short_names,
+            columns=columns,
+        )
+
+    return load
