@@ -39,6 +39,7 @@ class Finding:
 
     @property
     def is_error(self) -> bool:
+        """Whether the finding stops the command, as opposed to a warning."""
         return not self.code.startswith("NW")
 
 
@@ -68,10 +69,12 @@ class Report:
 
     @property
     def errors(self) -> list[Finding]:
+        """What training would fail on or not make sense with."""
         return [finding for finding in self.findings if finding.is_error]
 
     @property
     def warnings(self) -> list[Finding]:
+        """What deserves a look."""
         return [finding for finding in self.findings if not finding.is_error]
 
     def to_dict(self) -> dict[str, Any]:

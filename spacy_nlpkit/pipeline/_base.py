@@ -23,6 +23,12 @@ from ..util import to_float
 # Documents seen by `initialize` to infer the shapes of the model.
 INIT_SAMPLE = 10
 
+# By the name of a listener's node: whether a document holds what the listener reads.
+_HAS_ENCODING: dict[str, Callable[[Doc], bool]] = {
+    "tok2vec-listener": lambda doc: doc.tensor.size > 0,
+    "transformer-listener": lambda doc: doc._.trf_data is not None,
+}
+
 
 class NlpkitPipe(TrainablePipe):
     """Base of the package's trainable pipes. A subclass gives `predict`, `set_annotations`, `get_loss` and the hooks
@@ -107,7 +113,7 @@ class NlpkitPipe(TrainablePipe):
         self.model.initialize(X=[doc for doc in sample if len(doc)] or sample)
 
     def _forget(self) -> None:
-        """Drop what an earlier training learned; weights are made anew by `initialize`."""
+        """Drop the calibration: it belongs to the weights it was fitted on, and these change."""
         self.cfg.update(calibrated=False)
         for key in ("calibration", "learned_threshold"):
             self.cfg.pop(key, None)
@@ -130,6 +136,7 @@ class NlpkitPipe(TrainablePipe):
         set_dropout_rate(self.model, drop)
         if not any(len(example.predicted) for example in examples):
             return losses
+        self._forget()
         scores, backprop = self.model.begin_update([example.predicted for example in examples])
         loss, d_scores = self.get_loss(examples, scores)
         backprop(d_scores)
@@ -155,6 +162,7 @@ class NlpkitPipe(TrainablePipe):
         if self._rehearsal_model is None or not any(len(doc) for doc in docs):
             return losses
         set_dropout_rate(self.model, drop)
+        self._forget()
         target = self._rehearsal_model.predict(docs)
         scores, backprop = self.model.begin_update(docs)
         loss, d_scores = self.get_teacher_loss(target, scores)
@@ -174,6 +182,18 @@ class NlpkitPipe(TrainablePipe):
         """RAISES: N001 where the pipe has no labels or weights yet."""
         if not self.labels or not self.is_initialized:
             raise NlpkitError(Errors.N001.format(name=self.name))
+
+    def require_upstream(self, docs: Iterable[Doc]) -> None:
+        """Look for the encoder's output, which a listener reads at prediction: without, it would take zeros for it.
+
+        RAISES: N005 where a document with tokens has none.
+        """
+        for node in self.model.walk():
+            if node.name in _HAS_ENCODING:
+                for doc in docs:
+                    if len(doc) and not _HAS_ENCODING[node.name](doc):
+                        encoder = node.name.removesuffix("-listener")
+                        raise NlpkitError(Errors.N005.format(name=self.name, encoder=encoder))
 
     def sub_batches(self, docs: Sequence[Doc], max_tokens: int) -> Iterator[list[Doc]]:
         """Cut a batch, in order, into parts of at most `max_tokens` tokens (or one document): `nlp.pipe` hands over

@@ -171,7 +171,9 @@ class TickerNER(NlpkitPipe):
     def _decode(self, docs: Iterable[Doc], choose: Callable[[SpanArrays, Floats], np.ndarray]) -> list[Prediction]:
         self.require_initialized()
         predictions: list[Prediction] = []
-        for part in self.sub_batches(list(docs), MAX_TOKENS):
+        docs = list(docs)
+        self.require_upstream(docs)
+        for part in self.sub_batches(docs, MAX_TOKENS):
             spans, confidence, document = self._candidates(self.model.predict(part))
             first_row = np.cumsum([0, *(len(doc) for doc in part)])
             chosen = choose(spans, confidence)
