@@ -45,7 +45,7 @@ def annotate(
     check_options(output_path, min_confidence, missing_above)
     numbers = parse_columns(columns, "annotate")
     teachers = [Teacher(str(model), load_pipeline(model, gpu_id), component) for model in models]
-    options = TextOptions(column, numbers, clean, read_excluded(exclude, teachers[0].nlp, Report()))
+    options = TextOptions(column, numbers, clean, read_excluded(exclude, teachers[0].nlp))
     report = Report(max_problems=show)
     try:
         texts = list(read_texts([input_path], options, report))

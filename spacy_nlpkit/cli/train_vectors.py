@@ -42,7 +42,7 @@ def train_vectors(
     if not vectors.can_replace(output):
         raise NlpkitError(Errors.N015.format(path=output))
     nlp = make_tokenizing_nlp(lang, plain_tokenizer)
-    options = TextOptions(column, parse_columns(columns, "train-vectors"), clean, read_excluded(exclude, nlp, Report()))
+    options = TextOptions(column, parse_columns(columns, "train-vectors"), clean, read_excluded(exclude, nlp))
     report = Report(max_problems=show)
     try:
         texts = islice(read_texts(inputs, options, report), limit)

@@ -50,8 +50,8 @@ class Teacher:
 
     def _other_tokens(self, doc: Doc, own: Doc) -> NlpkitError:
         ends = {token.idx + len(token) for token in doc} ^ {token.idx + len(token) for token in own}
-        start = max(0, min(ends) - 20)
-        return NlpkitError(Errors.N017.format(model=self.name, text=doc.text[start : min(ends) + 20]))
+        place = min(ends, default=0)
+        return NlpkitError(Errors.N017.format(model=self.name, text=doc.text[max(0, place - 20) : place + 20]))
 
 
 def annotate_texts(

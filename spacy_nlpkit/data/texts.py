@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Errors, NlpkitError
 from .cleaning import clean
+from .converters.exporting import long_fields, read_rows
 from .converters.reading import read_json_lines, read_lines
 from .converters.report import Report
 from .converters.spacy_files import read_docbin
@@ -19,6 +17,8 @@ from .converters.spacy_files import read_docbin
 if TYPE_CHECKING:
     from spacy.language import Language
 
+# Where a record stands, and its fields.
+Fields = Iterator[tuple[str, Sequence[str]]]
 # What stands between the fields of a row: a token of its own, where the first one ends as a sentence.
 JOINT = " . "
 # spaCy refuses longer texts; so do the converters.
@@ -101,18 +101,22 @@ def read_texts(paths: Iterable[Path], options: TextOptions, report: Report) -> I
         raise NlpkitError(Errors.N028.format(path=", ".join(map(str, paths)), counts=report.counts(), first=first))
 
 
-def read_excluded(paths: Iterable[Path], nlp: Language, report: Report) -> ExcludedTexts | None:
+def read_excluded(paths: Iterable[Path], nlp: Language) -> ExcludedTexts | None:
     """The texts of .spacy files and of files as `read_texts` takes them; None where there are no files.
 
     nlp (Language): Gives the vocabulary that .spacy files are read with.
-    RAISES: As `read_texts`, and N032 where a .spacy file is none.
+    RAISES: As `read_texts`, N032 where a .spacy file is none, and the error of the first line that cannot be read: its
+        text could not be kept out.
     """
     texts: list[str] = []
+    report = Report(max_problems=1)
     for path in paths:
         if path.suffix == ".spacy" and path.is_file():
             texts.extend(doc.text for doc in read_docbin(path, nlp))
         else:
             texts.extend(read_texts([path], TextOptions(), report))
+    if report.problems:
+        raise NlpkitError(report.problems[0])
     return ExcludedTexts(texts) if texts else None
 
 
@@ -131,9 +135,6 @@ def parse_columns(value: str | None, command: str) -> tuple[int, ...]:
         expected = "numbers of columns, from 0, such as 1,2"
         raise NlpkitError(Errors.N006.format(setting="--columns", name=command, expected=expected, value=value))
     return columns
-
-
-Fields = Iterator[tuple[str, Sequence[str]]]
 
 
 def _kind_of(path: Path) -> str:
@@ -166,59 +167,23 @@ def _read_json_texts(path: Path, options: TextOptions, report: Report) -> Fields
 
 
 def _read_table(path: Path, options: TextOptions, report: Report) -> Fields:
-    rows = _read_rows(path, report)
-    columns = options.columns
-    if not columns:
-        where, header = next(rows, (str(path), []))
-        report.read -= bool(header)
-        if options.column not in header:
-            problem = f"no column {options.column!r}, the first line has {', '.join(map(repr, header))}"
-            raise NlpkitError(Errors.N034.format(path=where, problem=problem))
-        columns = (header.index(options.column),)
-    for where, row in rows:
-        if max(columns) < len(row):
-            yield where, [row[number] for number in columns]
-        else:
-            problem = f"{len(row)} fields where column {max(columns)}, from 0, is asked for"
-            report.skip("malformed", Errors.N034.format(path=where, problem=problem))
+    with long_fields():
+        rows = read_rows(path, report)
+        columns = options.columns or (_find_column(path, next(rows, ("", []))[1], options.column),)
+        for where, row in rows:
+            report.read += 1
+            if max(columns) < len(row):
+                yield where, [row[number] for number in columns]
+            else:
+                problem = f"{len(row)} fields, where column {max(columns)} (from 0) is asked for"
+                report.skip("malformed", Errors.N034.format(path=where, problem=problem))
 
 
-def _read_rows(path: Path, report: Report) -> Fields:
-    """The rows of a CSV file that are not empty."""
-
-    def good_lines() -> Iterator[str]:
-        for line in read_lines(path, keep_breaks=True):
-            if line.problem:
-                report.read += 1
-                report.skip("not UTF-8", line.problem)
-            # An empty line in its place keeps the line numbers right.
-            yield "\n" if line.problem else line.text
-
-    rows = csv.reader(good_lines())
-    with _long_fields():
-        while True:
-            where = f"{path}, line {rows.line_num + 1}"
-            try:
-                row = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                report.read += 1
-                report.skip("malformed", Errors.N034.format(path=where, problem=f"no row of a table ({error})"))
-                continue
-            if row:
-                report.read += 1
-                yield where, row
-
-
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Let the csv module read fields of any length; it takes 131,072 characters by default."""
-    before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+def _find_column(path: Path, header: list[str], name: str) -> int:
+    if name not in header:
+        problem = f"no column {name!r}, the first line has {', '.join(map(repr, header))}"
+        raise NlpkitError(Errors.N034.format(path=path, problem=problem))
+    return header.index(name)
 
 
 READERS = {".txt": _read_text_lines, ".jsonl": _read_json_texts, ".csv": _read_table}

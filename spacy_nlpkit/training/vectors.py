@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Counts of contexts to this power: rare contexts would get too much weight (Levy et al. 2015, "cds").
 SMOOTHING = 0.75
+# Rows shorter than this part of the longest are rounding errors of float32.
+NOISE = 1e-5
 # The key of the empty string, which no token has.
 GAP = 0
 UNKNOWN = -1
@@ -130,7 +132,9 @@ def factorise(matrix: Any, dim: int) -> np.ndarray:
     left = left * np.sign(left[largest, np.arange(dim)])
     rows = (left * np.sqrt(values))[:, ::-1]
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.ascontiguousarray(rows / np.where(lengths > 0, lengths, 1), dtype="float32")
+    # A row that should be zero comes out as the rounding errors of the others.
+    is_zero = lengths <= NOISE * lengths.max()
+    return np.where(is_zero, 0, rows / np.where(is_zero, 1, lengths)).astype("float32", order="C")
 
 
 def save_vectors(nlp: Language, vocabulary: list[str], vectors: np.ndarray, path: Path) -> None:
@@ -153,6 +157,10 @@ def save_vectors(nlp: Language, vocabulary: list[str], vectors: np.ndarray, path
         if path.exists():
             path.rename(before)
         aside.rename(path)
+    except BaseException:
+        if before.exists() and not path.exists():
+            before.rename(path)
+        raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(before, ignore_errors=True)

@@ -32,7 +32,7 @@ def export_csv(source: Path, target: Path, text_column: str, report: Report, lim
 
     RAISES: N034 where the column is missing, N028 where there is no text, N029 where the file is empty.
     """
-    with _long_fields(), atomic_write(target) as file_:
+    with long_fields(), atomic_write(target) as file_:
         for task in islice(_tasks_of_table(source, text_column, report), limit):
             file_.write(srsly.json_dumps(task) + "\n")
             report.converted += 1
@@ -40,8 +40,24 @@ def export_csv(source: Path, target: Path, text_column: str, report: Report, lim
 
 
 def _tasks_of_table(source: Path, text_column: str, report: Report) -> Iterator[dict[str, Any]]:
-    rows = csv.reader(_good_lines(read_lines(source, keep_breaks=True), report))
     columns: list[str] | None = None
+    for where, row in read_rows(source, report):
+        if columns is None:
+            columns = _check_header(source, row, text_column)
+            continue
+        report.read += 1
+        task = _task_of_row(row, columns, text_column, where, report)
+        if task is not None:
+            yield task
+
+
+def read_rows(source: Path, report: Report) -> Iterator[tuple[str, list[str]]]:
+    """The rows of a CSV file with where each stands, a header line among them, but no empty ones.
+
+    report (Report): Counts lines that cannot be read as read and skipped; good rows are the caller's to count.
+    RAISES: N029 where the file is empty, N032 where it cannot be unpacked.
+    """
+    rows = csv.reader(_good_lines(read_lines(source, keep_breaks=True), report))
     while True:
         where = f"{source}, line {rows.line_num + 1}"
         try:
@@ -52,13 +68,8 @@ def _tasks_of_table(source: Path, text_column: str, report: Report) -> Iterator[
             continue
         if row is None:
             return
-        if columns is None:
-            columns = _check_header(source, row, text_column)
-        elif row:
-            report.read += 1
-            task = _task_of_row(row, columns, text_column, where, report)
-            if task is not None:
-                yield task
+        if row:
+            yield where, row
 
 
 def _check_header(source: Path, row: list[str], text_column: str) -> list[str]:
@@ -178,7 +189,7 @@ def _require_any(source: Path, report: Report) -> None:
 
 
 @contextmanager
-def _long_fields() -> Iterator[None]:
+def long_fields() -> Iterator[None]:
     """Let the csv module read fields of any length; it takes 131,072 characters by default."""
     before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:
