@@ -134,7 +134,7 @@ def _read_kept(path: Path) -> Arrays | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
             return Arrays(**{field: kept[field] for field in Arrays._fields})
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 
