@@ -132,7 +132,7 @@ def _fingerprint(data: bytes, path: Path, tokenizer: Any, columns: Columns, opti
 def _read_kept(path: Path) -> Arrays | None:
     """What an earlier run kept; None where there is nothing or the file is damaged: it is then built again."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file_, np.load(file_, allow_pickle=False) as kept:
             return Arrays(**{field: kept[field] for field in Arrays._fields})
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
