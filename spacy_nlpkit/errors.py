@@ -37,8 +37,8 @@ class Errors(metaclass=_Coded):
     )
     N004 = "'{what}' needs the package '{package}', which is not installed. Install it with: pip install '{pip}'"
     N005 = (
-        "The component '{name}' reads '{upstream}' at prediction, but the document has none. Run the component that "
-        "sets it first: nlp.analyze_pipes() shows the order."
+        "The component '{name}' listens to a '{encoder}' component, but the document holds no output of one. Run the "
+        "'{encoder}' first; where it is frozen in training, name it in [training] annotating_components too."
     )
     N006 = "Setting '{setting}' of '{name}' must be {expected}, got {value!r}."
     N013 = "A label of '{name}' must be a string, got {label!r}."
@@ -142,6 +142,19 @@ class Errors(metaclass=_Coded):
         "it again from its file, or install the version that wrote it."
     )
     # 070-089: ticker_ner
+    N070 = (
+        "The component '{name}' was trained with a listing table of the labels {old}; the new one has {new}. Give a "
+        "table of the same labels, or train again."
+    )
+    N071 = (
+        "The model has a layer spacy_nlpkit.ListingFeatures.v1 but was given no table. Name one in the config: "
+        "[initialize.components.ticker_ner.listings] with @misc = \"spacy_nlpkit.listings.v1\" and a path, or call "
+        "set_listings before nlp.initialize."
+    )
+    N072 = (
+        "The component '{name}' was given a listing table, but its model has no layer for it. Add a block "
+        "[components.{name}.model.features.listings] with @architectures = \"spacy_nlpkit.ListingFeatures.v1\"."
+    )
     # 090-109: command line, evaluation and metrics
     N090 = (
         "Cannot load the pipeline '{model}': {problem} Give the path of a trained pipeline (such as "

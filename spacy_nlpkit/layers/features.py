@@ -25,10 +25,12 @@ def _symbols_forward(
     columns = np.eye(N_CODES, dtype="float32")
     # Most tokens have code 0, and its column would only repeat the bias.
     columns[0, 0] = 0.0
-    return [model.ops.asarray2f(columns[notation_codes(doc)]) for doc in docs], _no_backprop(docs)
+    return [model.ops.asarray2f(columns[notation_codes(doc)]) for doc in docs], no_backprop(docs)
 
 
-def _no_backprop(docs: list[Doc]) -> NoBackprop:
+def no_backprop(docs: list[Doc]) -> NoBackprop:
+    """The backward pass of a layer without parameters or inputs to learn."""
+
     def backprop(d_features: list[Floats2d]) -> list[Doc]:
         return docs
 

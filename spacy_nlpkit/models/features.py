@@ -7,11 +7,26 @@ from thinc.api import Maxout, Model, chain, concatenate, with_array
 from thinc.types import Floats2d
 
 from ..layers.features import symbol_features
+from ..layers.listing_features import listing_features
 
 
 def build_symbol_features() -> Model[list[Doc], list[Floats2d]]:
     """Columns for the notation of stock symbols: see `spacy_nlpkit.symbols.notation_codes`."""
     return symbol_features()
+
+
+def build_listing_features() -> Model[list[Doc], list[Floats2d]]:
+    """Columns for membership in the table of `[initialize.components.ticker_ner.listings]`."""
+    return listing_features()
+
+
+def join_features(
+    encoder: Model[list[Doc], list[Floats2d]], features: dict[str, Any]
+) -> Model[list[Doc], list[Floats2d]]:
+    """An encoder's columns and those of the features, in order of their names."""
+    if not features:
+        return encoder
+    return concatenate(encoder, *(features[name] for name in sorted(features)))
 
 
 def build_embed_with_features(
@@ -21,6 +36,5 @@ def build_embed_with_features(
 ) -> Model[list[Doc], list[Floats2d]]:
     """Join an embedding layer and feature layers, mixed by a maxout layer of `width`: the `embed` block of a
     `spacy.Tok2Vec.v2`. The features are blocks of any name, joined in order of their names."""
-    layers = [embed, *(features[name] for name in sorted(features))]
     mix: Model = Maxout(nO=width, nP=3, normalize=True, dropout=0.0)
-    return chain(concatenate(*layers), with_array(mix))
+    return chain(join_features(embed, features), with_array(mix))

@@ -3,16 +3,17 @@
 from typing import Any
 
 from spacy.tokens import Doc
-from thinc.api import Dropout, Linear, Maxout, Model, chain, concatenate, with_array
+from thinc.api import Dropout, Linear, Maxout, Model, chain, with_array
 from thinc.types import Floats2d
 
 from ..layers.crf import n_tags
 from ..layers.crf_potentials import Potentials, crf_potentials, resized_crf
+from .features import join_features
 
 
 def build_crf_tagger(
     tok2vec: Model[list[Doc], list[Floats2d]],
-    features: Model[list[Doc], list[Floats2d]] | None = None,
+    features: dict[str, Any],
     hidden_width: int | None = None,
     dropout: float | None = None,
     nO: int | None = None,
@@ -20,7 +21,8 @@ def build_crf_tagger(
     """Tag spans with a linear-chain CRF over an encoder.
 
     tok2vec: Encoder, own or a listener (tok2vec or transformer), giving (tokens, width) a document.
-    features: A layer whose columns are joined to the encoder's, such as `spacy_nlpkit.SymbolFeatures.v1`.
+    features: Layers whose columns are joined to the encoder's, in blocks of any name: `spacy_nlpkit.SymbolFeatures.v1`,
+        `spacy_nlpkit.ListingFeatures.v1`, or none.
     hidden_width: Width of a maxout layer between encoder and tags; null for none.
     dropout: Rate before the tags at training; null leaves it to [training] dropout.
     nO: Number of tags, set by the component from its labels.
@@ -30,9 +32,8 @@ def build_crf_tagger(
     if hidden_width:
         hidden: Model = Maxout(nO=hidden_width, nP=2, normalize=True, dropout=0.0)
         scorer = chain(hidden, scorer)
-    encoder: Model = tok2vec if features is None else concatenate(tok2vec, features)
     crf = crf_potentials(nO)
-    model = chain(encoder, with_array(scorer), crf)
+    model = chain(join_features(tok2vec, features), with_array(scorer), crf)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", output)
     model.set_ref("crf", crf)

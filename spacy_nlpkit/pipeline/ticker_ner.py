@@ -17,7 +17,9 @@ from ..errors import Errors, NlpkitError
 from ..layers.crf import Floats
 from ..layers.crf_loss import distillation_loss, lattice_of, likelihood_loss, rejection_loss
 from ..layers.crf_potentials import Potentials
+from ..layers.listing_features import set_table
 from ..layers.span_decoding import SpanArrays, allowed_tags, biluo_tags, select_spans, span_probabilities
+from ..listings import ListingTable
 from ..models.ticker_ner import set_tags
 from ..scoring.calibration import apply_platt, fit_platt
 from ..symbols import resolve
@@ -30,18 +32,33 @@ DEFAULT_MODEL_CONFIG = """
 hidden_width = null
 dropout = null
 
+[model.features]
+
 [model.tok2vec]
-@architectures = "spacy.HashEmbedCNN.v2"
-pretrained_vectors = null
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy_nlpkit.EmbedWithFeatures.v1"
+width = 96
+
+[model.tok2vec.embed.embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = 96
+attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
+rows = [5000, 1000, 2500, 2500]
+include_static_vectors = false
+
+[model.tok2vec.embed.features]
+
+[model.tok2vec.embed.features.symbols]
+@architectures = "spacy_nlpkit.SymbolFeatures.v1"
+
+[model.tok2vec.encode]
+@architectures = "spacy.MaxoutWindowEncoder.v2"
 width = 96
 depth = 4
-embed_size = 2000
 window_size = 1
 maxout_pieces = 3
-subword_features = true
-
-[model.features]
-@architectures = "spacy_nlpkit.SymbolFeatures.v1"
 """
 DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
 # F1 is largest at a threshold of half its value (Lipton et al. 2014): what holds until one is learned on dev.
@@ -153,6 +170,32 @@ class TickerNER(NlpkitPipe):
     def set_model_output(self) -> None:
         """Four tags a label, and O."""
         set_tags(self.model, len(self.labels))
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: list[str] | None = None,
+        listings: Callable[[Language], ListingTable] | None = None,
+    ) -> None:
+        """Collect the labels and initialize the model.
+
+        labels (list[str]): Labels, instead of those of the examples.
+        listings (Callable): Loader of a table for the layer `spacy_nlpkit.ListingFeatures.v1`.
+        RAISES: as `NlpkitPipe.initialize`; N071, N072 where table and layer do not go together.
+        """
+        if listings is not None and nlp is not None:
+            self.set_listings(listings(nlp))
+        super().initialize(get_examples, nlp=nlp, labels=labels)
+
+    def set_listings(self, table: ListingTable) -> None:
+        """Give the pipe a listing table: before training, or in place of the one it was trained with.
+
+        RAISES: N070 where a trained pipe's table had other labels; N072 where the model has no layer for it.
+        """
+        if not set_table(self.model, table, self.name):
+            raise NlpkitError(Errors.N072.format(name=self.name))
 
     # Prediction
 
