@@ -118,7 +118,7 @@ _FIND = re.compile(
     r"|\((?P<paren_bare>(?P<symbol6>[A-Z]{1,5})\s?\))"
     r"|\$(?<!\w\$)(?P<cashtag>(?!(?:US|CAN|AUD?|A|NZ|C|HK|S)\s?[0-9])[A-Z]{1,6}(?:[.\-/][A-Z])?(?!\w))"
     r"|\^(?<![\w^]\^)(?P<caret_index>[A-Z][A-Z0-9]{1,7}(?!\w))"
-    r"|\^(?<=[A-Z]\^)(?P<preferred>[A-Z](?!\w))"
+    r"|\^(?<=[A-Z]\^)(?P<preferred>[A-Z](?![\w^]))"
     rf"|\.(?<=[A-Za-z0-9]\.)(?P<dotted>(?:WS|{VENUE}|B)(?:\^[A-L][0-9]{{2}})?(?!\w|\.\w|@))"
     rf"|\.(?<![\w.)\]]\.)(?P<dot_index>(?!(?:{_any(_NO_INDEX)})(?!\w))[A-Z][A-Z0-9]{{1,7}}(?!\w|\.\w))"
     rf"|:(?P<colon>\s?(?P<symbol7>{SYMBOL}))"
@@ -127,9 +127,7 @@ _FIND = re.compile(
 )
 _WINDOW = 28
 _NOT_BEFORE = r"(?<![\w.@&$^])"
-_BEFORE_DOT = re.compile(
-    rf"(?:{_NOT_BEFORE}|(?<=[a-z]\.)(?<!www\.))([A-Z][A-Z0-9]{{0,9}}(?:_?[a-z]{{1,2}})?)\Z"
-)
+_BEFORE_DOT = re.compile(rf"(?:{_NOT_BEFORE}|(?<=[a-z]\.)(?<!www\.))([A-Z][A-Z0-9]{{0,9}}(?:_?[a-z]{{1,2}})?)\Z")
 _BEFORE_DOT_DIGITS = re.compile(r"(?<![\w.,@&$^])([0-9]{3}[0-9A-Z][0-9]{0,2})\Z")
 _BEFORE_MARK = re.compile(rf"{_NOT_BEFORE}([A-Z]{{1,5}})\Z")
 _BEFORE_COLON = re.compile(rf"(?<![\w.@&-])({_any(PLAIN_EXCHANGES)})\s?\Z")
@@ -148,9 +146,7 @@ def scan(text: str) -> Iterator[Match]:
     """Every notation in a text, in order, and the brackets that hold an agency or one word in capitals."""
     last = 0
     for hit in _FIND.finditer(text):
-        if (
-            hit.start() < last
-        ):  # inside a list or a tail that is already told: walking it again would be quadratic
+        if hit.start() < last:  # inside a list or a tail that is already told: walking it again would be quadratic
             continue
         for found in _HANDLERS[hit.lastgroup or ""](text, hit):
             if found.start >= last:
