@@ -108,7 +108,7 @@ def test_a_word_without_information_has_no_direction():
     [
         (["a b c d e f"], "only 0 different words"),
         (["a b c a b c"] * 3, "only 3 different words"),
-        ([letter for letter in "abcdef"] * 3, "no words are found together"),
+        (list("abcdef") * 3, "no words are found together"),
         ([], "on 0 words"),
     ],
 )
