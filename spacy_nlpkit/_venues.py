@@ -69,9 +69,7 @@ EXCHANGES: dict[str, str | None] = {
 NASDAQ_FIFTH_LETTERS = frozenset("EFGHIKMNOPQRSTUVWY")
 
 # Cities stand for their exchange in a bracket; before a colon in plain text they are datelines.
-CITIES = frozenset(
-    {"Toronto", "London", "Frankfurt", "Paris", "Milan", "Madrid", "Tokyo", "Shanghai", "Hong Kong"}
-)
+CITIES = frozenset({"Toronto", "London", "Frankfurt", "Paris", "Milan", "Madrid", "Tokyo", "Shanghai", "Hong Kong"})
 
 # A word in the exchange's place that names no exchange: `(ticker: BEAM)`.
 CUES = ("ticker", "ticker symbol", "symbol", "stock symbol")
@@ -91,6 +89,4 @@ PLAIN_EXCHANGES = frozenset(
     for form in variants(name)
 )
 
-EXCHANGE_MICS: dict[str, str | None] = {
-    form: mic for name, mic in EXCHANGES.items() for form in variants(name)
-}
+EXCHANGE_MICS: dict[str, str | None] = {form: mic for name, mic in EXCHANGES.items() for form in variants(name)}

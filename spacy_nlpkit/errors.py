@@ -123,8 +123,8 @@ class Errors(metaclass=_Coded):
     )
     N052 = "The listing table {path} cannot be read: {problem}. Give a .csv, .tsv or .jsonl file in UTF-8 (or its .gz)."
     N053 = (
-        "{path}, line {line}: a listing table needs a column '{name}' or '{symbol}', but has: {found}. Name its columns "
-        "in the setting 'columns', such as columns = {{\"name\": \"title\", \"symbol\": \"ticker\"}}."
+        "{path}, line {line}: a listing table needs a column '{name}' or '{symbol}', but has: {found}. Name its "
+        "columns in the setting 'columns', such as columns = {{\"name\": \"title\", \"symbol\": \"ticker\"}}."
     )
     N054 = "{path}, line {line}: the row cannot be used: {problem}. Correct the line, or take it out of the table."
     N055 = (

@@ -44,7 +44,7 @@ class ListingTable:
     labels (tuple[str, ...]): The labels of the entries, sorted. width (int): Columns of `features`, 4 for each label.
     """
 
-    def __init__(self, arrays: Arrays):
+    def __init__(self, arrays: Arrays) -> None:
         self._arrays = arrays
         self.labels: tuple[str, ...] = tuple(str(name) for name in arrays.names)
         self.width = 4 * len(self.labels)

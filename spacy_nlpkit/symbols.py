@@ -33,9 +33,7 @@ _CODES |= {"agency": 1 + _ROLES * len(FOUND), "paren_bare": 2 + _ROLES * len(FOU
 N_CODES = 3 + _ROLES * len(FOUND)
 
 
-_LEFT_EXCHANGE = re.compile(
-    rf"(?<!\w)(?P<open>\(\s?)?(?P<exchange>{EXCHANGE})\s?:\s?(?:{SYMBOL}{LIST_MARK}){{0,3}}\Z"
-)
+_LEFT_EXCHANGE = re.compile(rf"(?<!\w)(?P<open>\(\s?)?(?P<exchange>{EXCHANGE})\s?:\s?(?:{SYMBOL}{LIST_MARK}){{0,3}}\Z")
 _CONTEXT = 60
 _RIGHT_EXCHANGE = re.compile(rf"\s?:\s?(?P<exchange>{EXCHANGE})\b")
 _RIGHT_BLOOMBERG = re.compile(rf" (?P<venue>{BLOOMBERG})(?: Equity\b|(?P<close>\)))")
@@ -113,9 +111,7 @@ def resolve(text: str, left: str = "", right: str = "") -> Ticker:
 
 def _ticker(notation: str, code: str, venue: str | None = None, mic: str | None = None) -> Ticker:
     """The parts of a code whose venue is known from elsewhere: root, class, other security."""
-    parts = Ticker(
-        raw=code, root=code, venue=venue, mic=mic, suffix=None, share_class=None, notation=notation
-    )
+    parts = Ticker(raw=code, root=code, venue=venue, mic=mic, suffix=None, share_class=None, notation=notation)
     security, share = _FULL_SECURITY.fullmatch(code), _FULL_CLASS.fullmatch(code)
     if security is not None:
         parts["root"] = security["root"]
@@ -164,9 +160,7 @@ def _by_itself(written: str, left: str, right: str) -> Ticker:
         return _ticker("index", written[1:])
     bloomberg = _FULL_BLOOMBERG.fullmatch(written)
     if bloomberg is not None:
-        return _ticker(
-            "bloomberg", bloomberg["code"], bloomberg["venue"], BLOOMBERG_VENUES[bloomberg["venue"]]
-        )
+        return _ticker("bloomberg", bloomberg["code"], bloomberg["venue"], BLOOMBERG_VENUES[bloomberg["venue"]])
     dotted = _dotted(written, right)
     if dotted is not None:
         return dotted
