@@ -1,8 +1,8 @@
 """Word vectors of one's own texts: positive pointwise mutual information with neighbouring words, factorised.
 
-The method counts and factorises, so it needs neither passes over the text nor a learning rate, and gives on a few
-million words what sampling methods give on far more (Levy, Goldberg and Dagan 2015, "Improving distributional
-similarity with lessons learned from word embeddings").
+The method counts and factorises: one pass over the texts and no learning rate. Contexts are weighted and smoothed as
+Levy, Goldberg and Dagan (2015), "Improving distributional similarity with lessons learned from word embeddings",
+found that it then does as well as methods that sample.
 """
 
 from __future__ import annotations
