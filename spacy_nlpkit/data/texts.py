@@ -28,31 +28,22 @@ MAX_LENGTH = 1_000_000
 class ExcludedTexts:
     """Texts that must not become training material, known again in their copies.
 
-    Compared are letters and digits alone, cleaned of markup and in one case. A text counts as a copy where it is equal,
-    or where the first `RUN` of them in one of the two stand anywhere in the other: copies that were cut off, or joined
-    with a title. Texts that are shorter must be equal.
+    Compared are letters and digits alone, cleaned of markup and in one case. A text counts as a copy where it has `RUN`
+    of them in a row in common with one of these: copies that were cut off, joined with a title or edited, as news
+    agencies do. Texts that are shorter must be equal. Memory grows with the letters of the excluded texts.
     """
 
     RUN = 40
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._whole = {_letters(text) for text in texts}
-        long = [key for key in self._whole if len(key) >= self.RUN]
-        self._starts = {key[: self.RUN] for key in long}
-        self._runs = {run for key in long for run in self._runs_of(key)}
+        self._runs = {run for text in texts for run in self._runs_of(text)}
 
     def __contains__(self, text: str) -> bool:
-        key = _letters(text)
-        if key in self._whole or key[: self.RUN] in self._runs:
-            return True
-        return not self._starts.isdisjoint(self._runs_of(key))
+        return not self._runs.isdisjoint(self._runs_of(text))
 
-    def _runs_of(self, key: str) -> Iterator[str]:
-        return (key[start : start + self.RUN] for start in range(len(key) - self.RUN + 1))
-
-
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, clean(text).text.casefold()))
+    def _runs_of(self, text: str) -> Iterator[str]:
+        letters = "".join(filter(str.isalnum, clean(text).text.casefold()))
+        return (letters[start : start + self.RUN] for start in range(max(1, len(letters) - self.RUN + 1)))
 
 
 @dataclass(frozen=True)
