@@ -5,7 +5,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -21,10 +20,17 @@ from ..layers.listing_features import set_table
 from ..layers.span_decoding import SpanArrays, allowed_tags, biluo_tags, select_spans, span_probabilities
 from ..listings import ListingTable
 from ..models.ticker_ner import set_tags
-from ..scoring.calibration import apply_platt, fit_platt
 from ..symbols import resolve
 from ..ty import Ticker
 from ._base import NlpkitPipe
+from ._span_calibration import (
+    apply_calibration,
+    best_threshold,
+    fit_calibration,
+    gold_entities,
+    is_complete,
+    judge,
+)
 
 DEFAULT_MODEL_CONFIG = """
 [model]
@@ -69,8 +75,8 @@ FLOOR = 0.05
 MAX_TOKENS = 20000
 # Characters on each side of a symbol that tell how it was written.
 CONTEXT = 24
-# Fewer dev candidates than this, right and wrong together, share the calibration of all labels.
-MIN_CALIBRATION = 30
+# Documents of one forward pass at calibration.
+CALIBRATION_BATCH = 256
 
 Prediction = list[tuple[int, int, str, float]]
 
@@ -217,7 +223,8 @@ class TickerNER(NlpkitPipe):
         docs = list(docs)
         self.require_upstream(docs)
         for part in self.sub_batches(docs, MAX_TOKENS):
-            spans, confidence, document = self._candidates(self.model.predict(part))
+            spans, document = self._spans(self.model.predict(part))
+            confidence = apply_calibration(spans, self.cfg.get("calibration"), self.labels)
             first_row = np.cumsum([0, *(len(doc) for doc in part)])
             chosen = choose(spans, confidence)
             owners = document[chosen]
@@ -233,25 +240,14 @@ class TickerNER(NlpkitPipe):
     def _choose(self, spans: SpanArrays, confidence: Floats) -> np.ndarray:
         return select_spans(spans, confidence >= self._threshold_of_label()[spans.label], confidence)
 
-    def _candidates(self, scores: Potentials) -> tuple[SpanArrays, Floats, np.ndarray]:
-        """Spans above the floor, their calibrated confidence, and the number of the document each is in."""
+    def _spans(self, scores: Potentials) -> tuple[SpanArrays, np.ndarray]:
+        """Spans above the floor, and the number of the document each is in."""
         lengths = scores.lengths[scores.lengths > 0]
         if not len(lengths):
             empty = np.zeros(0, dtype=np.int64)
-            return SpanArrays(empty, empty, empty, np.zeros(0)), np.zeros(0), empty
+            return SpanArrays(empty, empty, empty, np.zeros(0)), empty
         spans = span_probabilities(lattice_of(scores), lengths, scores.transitions, FLOOR)
-        document = np.searchsorted(np.cumsum(scores.lengths), spans.start, side="right")
-        return spans, self._calibrated(spans), document
-
-    def _calibrated(self, spans: SpanArrays) -> Floats:
-        calibration = self.cfg.get("calibration")
-        if not calibration:
-            return spans.probability
-        confidence = spans.probability.copy()
-        for number, label in enumerate(self.labels):
-            rows = spans.label == number
-            confidence[rows] = apply_platt(confidence[rows], *calibration.get(label, calibration["*"]))
-        return confidence
+        return spans, np.searchsorted(np.cumsum(scores.lengths), spans.start, side="right")
 
     def _threshold_of_label(self) -> Floats:
         general = self.cfg.get("learned_threshold", DEFAULT_THRESHOLD) if self.threshold is None else self.threshold
@@ -299,7 +295,7 @@ class TickerNER(NlpkitPipe):
 
     def _allowed(self, examples: list[Example], scores: Potentials) -> np.ndarray:
         """(tokens, tags) tags that the gold annotation allows, on the tokens of the predicted documents."""
-        codes = np.concatenate([_gold_entities(example) for example in examples])
+        codes = np.concatenate([gold_entities(example) for example in examples])
         numbers = {self.vocab.strings[label]: number for number, label in enumerate(self.labels)}
         types, inverse = np.unique(codes[:, 1], return_inverse=True)
         labels = np.array([numbers.get(int(key), -1) for key in types], dtype=np.int64)[inverse]
@@ -316,88 +312,26 @@ class TickerNER(NlpkitPipe):
     def calibrate(self, examples: Iterable[Example]) -> None:
         """Fit Platt scaling of the span probabilities by label, and the threshold of best F1, on held-out examples.
 
-        Documents whose entity annotation is incomplete are left out. Stored in `cfg`; nothing else changes.
+        Documents whose entity annotation is incomplete are left out. Stored in `cfg`; nothing else changes. Without a
+        single gold entity the pipe stays uncalibrated.
         """
-        probability, label, correct, gold = [], [], [], 0
-        spans_of: list[SpanArrays] = []
-        for part in _chunks(examples, 256):
-            part = [eg for eg in part if len(eg.predicted) and not (_gold_entities(eg)[:, 0] == 0).any()]
-            if not part:
-                continue
-            gold += sum(len(example.reference.ents) for example in part)
-            spans, _, owner = self._candidates(self.model.predict([example.predicted for example in part]))
-            spans_of.append(spans)
-            probability.append(spans.probability)
-            label.append(spans.label)
-            correct.append(self._correct(part, spans, owner))
-        if not gold:
+        self.require_initialized()
+        judged = []
+        complete = (example for example in examples if is_complete(example))
+        while part := list(islice(complete, CALIBRATION_BATCH)):
+            docs = [example.predicted for example in part]
+            self.require_upstream(docs)
+            spans, document = self._spans(self.model.predict(docs))
+            judged.append(judge(part, spans, document, self.labels))
+        if not any(batch.n_gold for batch in judged):
             return
-        self._fit(np.concatenate(probability), np.concatenate(label), np.concatenate(correct))
-        self.cfg["learned_threshold"] = self._best_threshold(spans_of, correct, gold)
-        self.cfg["calibrated"] = True
-
-    def _correct(self, examples: list[Example], spans: SpanArrays, owner: np.ndarray) -> np.ndarray:
-        first_row = np.cumsum([0, *(len(example.predicted) for example in examples)])
-        gold = {
-            (number, span.start + int(first_row[number]), span.end + int(first_row[number]), span.label_)
-            for number, example in enumerate(examples)
-            for span in example.get_aligned_spans_y2x(example.reference.ents)
-        }
-        columns = zip(owner.tolist(), spans.start.tolist(), spans.end.tolist(), spans.label.tolist())
-        return np.array([(n, start, end, self.labels[k]) in gold for n, start, end, k in columns], dtype=bool)
-
-    def _fit(self, probability: Floats, label: np.ndarray, correct: np.ndarray) -> None:
-        def fit(rows: np.ndarray) -> list[float]:
-            p = np.clip(probability[rows], 1e-7, 1 - 1e-7)
-            return [float(value) for value in fit_platt(np.log(p / (1 - p)), correct[rows])]
-
-        calibration = {"*": fit(np.ones(len(label), dtype=bool))}
-        for number, name in enumerate(self.labels):
-            rows = label == number
-            if rows.sum() >= MIN_CALIBRATION and correct[rows].any() and not correct[rows].all():
-                calibration[name] = fit(rows)
+        calibration = fit_calibration(judged, self.labels)
         self.cfg["calibration"] = calibration
-
-    def _best_threshold(self, parts: list[SpanArrays], correct: list[np.ndarray], gold: int) -> float:
-        grid = np.round(np.arange(0.2, 0.71, 0.02), 2)
-        f_scores = np.zeros(len(grid))
-        confidences = [self._calibrated(spans) for spans in parts]
-        for column, threshold in enumerate(grid):
-            found = right = 0
-            for spans, confidence, is_right in zip(parts, confidences, correct):
-                chosen = select_spans(spans, confidence >= threshold, confidence)
-                found += len(chosen)
-                right += int(is_right[chosen].sum())
-            f_scores[column] = 2 * right / (found + gold)
-        # The middle of the plateau at the top: a single peak of a small dev set is chance.
-        return float(np.median(grid[f_scores >= f_scores.max() - 0.001]))
+        self.cfg["learned_threshold"] = best_threshold(judged, calibration, self.labels)
+        self.cfg["calibrated"] = True
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score with the configured scorer; an empty dict without one."""
         if self.scorer is None:
             return {}
         return self.scorer(examples, labels=self.labels, ticker_label=self.ticker_label, **kwargs)
-
-
-def _chunks(examples: Iterable[Example], size: int) -> Iterable[list[Example]]:
-    stream = iter(examples)
-    while part := list(islice(stream, size)):
-        yield part
-
-
-def _gold_entities(example: Example) -> np.ndarray:
-    """(tokens of the predicted document, 2) spaCy's ENT_IOB code and ENT_TYPE hash of the gold entities; 0 where
-    the annotation is missing or does not fit the tokens."""
-    predicted, reference = example.predicted, example.reference
-    if len(predicted) == len(reference) and predicted.text == reference.text:
-        same = (predicted.to_array(["IDX"]) == reference.to_array(["IDX"])).all()
-        if same:
-            return reference.to_array([ENT_IOB, ENT_TYPE])
-    codes = np.zeros((len(predicted), 2), dtype=np.uint64)
-    code_of = {"B": 3, "U": 3, "I": 1, "L": 1}
-    for row, tag in enumerate(example.get_aligned_ner()):
-        if tag == "O":
-            codes[row] = (2, 0)
-        elif tag not in (None, "-", ""):
-            codes[row] = (code_of[tag[0]], predicted.vocab.strings[tag[2:]])
-    return codes
