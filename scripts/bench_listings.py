@@ -21,14 +21,15 @@ Row = tuple[str, str]
 
 # What the short descriptions of the graph's entities begin with, by label; the first that fits decides.
 _KINDS = {
-    "ORG": "company|corporation|university|college|organi[sz]ation|team|club|agency|party|studio|network|bank|newspaper|"
-    "magazine|airline|manufacturer|publisher|league|institution|school|conglomerate|retailer|label|channel|franchise|"
+    "ORG": "company|corporation|university|college|organi[sz]ation|team|club|agency|party|studio|network|bank|"
+    "newspaper|magazine|airline|manufacturer|publisher|league|institution|school|conglomerate|retailer|label|channel|franchise|"
     "association|federation|brand",
-    "PERSON": "act(?:or|ress)|politician|singer|songwriter|player|footballer|director|writer|author|president|king|queen|"
-    "emperor|musician|rapper|composer|producer|screenwriter|journalist|lawyer|business(?:man|woman)|philosopher|"
+    "PERSON": "act(?:or|ress)|politician|singer|songwriter|player|footballer|director|writer|author|president|king|"
+    "queen|emperor|musician|rapper|composer|producer|screenwriter|journalist|lawyer|business(?:man|woman)|philosopher|"
     "scientist|physicist|comedian|model|coach|athlete|cinematographer|editor|artist|painter|poet|novelist|economist|"
     "mathematician|general|statesman|golfer|wrestler|boxer|engineer|inventor",
-    "GPE": "country|city|state|province|county|town|capital|municipality|republic|kingdom|commune|borough|village|district",
+    "GPE": "country|city|state|province|county|town|capital|municipality|republic|kingdom|commune|borough|village|"
+    "district",
 }
 _PATTERNS = {label: re.compile(rf"\b(?:{words})\b") for label, words in _KINDS.items()}
 _NEWSWIRE = {"org": "ORG", "person": "PERSON", "gpe": "GPE"}

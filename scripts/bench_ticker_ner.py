@@ -1,4 +1,5 @@
-"""Benchmark of ticker_ner on real news: `python scripts/bench_ticker_ner.py DATA [--transformer FOLDER]`.
+"""Benchmark of ticker_ner on real news: `python scripts/bench_ticker_ner.py train|score DATA`, and, for the config with
+a transformer, `python scripts/bench_ticker_ner.py transformer DATA FOLDER [GPU]`.
 
 DATA is the folder of the benchmark sets. On the 1,000 training texts of ag_news_ner it trains our pipelines and, from
 the same config with the component exchanged, spaCy's `ner`; both also with the same word vectors and self-labelled
@@ -17,7 +18,7 @@ from typing import Any
 import spacy
 import srsly
 from bench_listings import build_listings
-from bench_tools import Gold, predict, run, score, train, words_per_second
+from bench_tools import Gold, predict, read_costs, run, score, train, words_per_second
 from thinc.api import Config
 
 from spacy_nlpkit.data.augmenters import strip_notation
@@ -30,6 +31,8 @@ CONFIGS = ROOT / "configs"
 CORPUS = ROOT / "corpus" / "ag_news_ner"
 OUTPUT = ROOT / "training" / "ticker_ner_agnews"
 METRICS = ROOT / "metrics" / "ticker_ner.json"
+COMMAND = "make bench-ticker-ner"
+TRAINED = ("plain", "plain_peer", "full", "full_peer")
 SEEDS = (0, 1, 2)
 SILVER_TEXTS = 30000
 PEER = "spaCy ner, same encoder and data"
@@ -89,52 +92,28 @@ def exclude_options() -> list[str]:
     return [f"--exclude={CORPUS / part}.spacy" for part in ("dev", "test")]
 
 
-def train_vectors(data: Path) -> Path:
-    """Word vectors of unlabelled texts."""
-    vectors = CORPUS / "vectors"
-    raw = data / "ag_news" / "train_subset.csv.gz"
-    run("spacy", "nlpkit", "train-vectors", raw, vectors, "--columns=1,2", "--clean", *exclude_options())
-    return vectors
-
-
-def label_texts(data: Path, teachers: list[Path]) -> Path:
-    """Unlabelled texts with the entities that the teachers agree on."""
-    silver = CORPUS / "silver.spacy"
-    raw = data / "ag_news" / "train_subset.csv.gz"
-    options = ["--columns=2", "--clean", f"--limit={SILVER_TEXTS}", *exclude_options()]
-    run("spacy", "nlpkit", "annotate", *teachers, raw, silver, *options)
-    return silver
-
-
-def train_all(data: Path) -> dict[str, dict[str, Any]]:
-    """Train every pipeline; by name its costs."""
+def train_all(data: Path) -> None:
+    """Train every pipeline: ours and the peer on the annotated texts alone, then both with the full recipe."""
     paths: dict[str, Any] = {"paths__train": CORPUS / "train.spacy", "paths__dev": CORPUS / "dev.spacy"}
     plain, full = CONFIGS / "ticker_ner.cfg", CONFIGS / "ticker_ner_silver.cfg"
-    costs = {
-        "plain": train(plain, OUTPUT / "plain", **paths),
-        "plain_peer": train(exchange(plain, "plain_peer"), OUTPUT / "plain_peer", **paths),
-    }
-    listings = CORPUS / "listings.jsonl"
+    train(plain, OUTPUT / "plain", **paths)
+    train(exchange(plain, "plain_peer"), OUTPUT / "plain_peer", **paths)
+    listings, vectors, silver = CORPUS / "listings.jsonl", CORPUS / "vectors", CORPUS / "silver.spacy"
     build_listings(data, ROOT / "assets" / "newswire" / "kb.jsonl", listings)
-    vectors = train_vectors(data)
-    teachers = []
+    raw = data / "ag_news" / "train_subset.csv.gz"
+    exclude = [f"--exclude={CORPUS / part}.spacy" for part in ("dev", "test")]
+    seconds, _ = run("spacy", "nlpkit", "train-vectors", raw, vectors, "--columns=1,2", "--clean", *exclude)
+    paths.update(paths__vectors=vectors, paths__silver=silver, paths__listings=listings)
     for seed in SEEDS:
-        # A teacher is the full recipe on the annotated texts alone.
-        folder = OUTPUT / f"teacher_{seed}"
-        more = {
-            **paths,
-            "paths__vectors": vectors,
-            "paths__listings": listings,
-            "paths__silver": CORPUS / "train.spacy",
-        }
-        train(full, folder, **more, corpora__train__ratio=0, training__max_steps=1500, system__seed=seed)
-        teachers.append(folder / "model-best")
-    silver = label_texts(data, teachers)
-    more = {**paths, "paths__vectors": vectors, "paths__silver": silver, "paths__listings": listings}
-    costs["full"] = train(full, OUTPUT / "full", **more)
-    costs["full_peer"] = train(exchange(full, "full_peer"), OUTPUT / "full_peer", **more)
+        # A teacher is the full recipe without self-labelled texts.
+        alone = {"corpora__train__ratio": 0, "training__max_steps": 1500, "system__seed": seed}
+        seconds += train(full, OUTPUT / f"teacher_{seed}", **paths, **alone)
+    teachers = [OUTPUT / f"teacher_{seed}" / "model-best" for seed in SEEDS]
+    options = ["--columns=2", "--clean", f"--limit={SILVER_TEXTS}", *exclude]
+    seconds += run("spacy", "nlpkit", "annotate", *teachers, raw, silver, *options)[0]
+    train(full, OUTPUT / "full", seconds, **paths)
+    train(exchange(full, "full_peer"), OUTPUT / "full_peer", seconds, **paths)
     shutil.copytree(OUTPUT / "full" / "model-best", OUTPUT / "model-best", dirs_exist_ok=True)
-    return costs
 
 
 def read_gold(path: Path, stripped: bool = False) -> tuple[list[str], list[Gold]]:
@@ -193,51 +172,55 @@ def speeds(data: Path) -> dict[str, float]:
     """Words per second of ours and spaCy's `ner` on one thread, with and without the fast path."""
     texts = CORPUS / "speed.jsonl"
     rows = [text for part in ("train", "dev", "test") for text in read_gold(data / "ag_news_ner" / f"{part}.jsonl")[0]]
-    srsly.write_jsonl(texts, [{"text": text} for text in rows * 3])
+    srsly.write_jsonl(texts, [{"text": text} for text in rows])
     models = {}
-    for name in ("plain", "plain_peer", "full", "full_peer"):
+    for name in TRAINED:
         models[f"{name}.fast"] = (OUTPUT / name / "model-best", 0.0)
         models[f"{name}.blis"] = (OUTPUT / name / "model-best", 1e9)
     return words_per_second(models, texts)
 
 
-def main(data: Path, transformer: Path | None) -> None:
-    """Run everything and write the metrics file."""
-    command = "make bench-ticker-ner"
-    if transformer is not None:
-        bench_transformer(data, transformer, command)
-        return
-    convert(data)
-    costs = train_all(data)
-    names = {name: OUTPUT / name / "model-best" for name in costs}
+def score_trained(data: Path) -> None:
+    """Score what `train` left, and write the metrics file."""
     rates = speeds(data)
     results: dict[str, Any] = {}
-    for bench, figures in score_all(data, names):
+    for bench, figures in score_all(data, {name: OUTPUT / name / "model-best" for name in TRAINED}):
         for kind, suffix in (("full", ""), ("plain", "_gold_only")):
-            ours, peer = figures[kind], figures[f"{kind}_peer"]
+            sides = {name: figures[name] for name in (kind, f"{kind}_peer")}
             if bench == "agnews":
-                ours.update(costs[kind], **_rates(rates, kind))
-                peer.update(costs[f"{kind}_peer"], **_rates(rates, f"{kind}_peer"))
+                for name, side in sides.items():
+                    side.update(read_costs(OUTPUT / name))
+                    side["words_per_second"] = rates[f"{name}.fast"]
+                    side["words_per_second_without_fast_path"] = rates[f"{name}.blis"]
+            ours, peer = sides.values()
             results[bench + suffix] = {"ours": ours, "peers": {PEER: peer}, "seeds": [0]}
-    write_metrics(METRICS, results, command)
+    write_metrics(METRICS, results, COMMAND)
 
 
-def _rates(rates: dict[str, float], name: str) -> dict[str, float]:
-    return {"words_per_second": rates[f"{name}.fast"], "words_per_second_without_fast_path": rates[f"{name}.blis"]}
-
-
-def bench_transformer(data: Path, transformer: Path, command: str) -> None:
-    """Train and score `ticker_ner_trf.cfg` on an encoder in a local folder."""
+def bench_transformer(data: Path, transformer: str, gpu_id: str) -> None:
+    """Train and score `ticker_ner_trf.cfg` on an encoder in a local folder, on the CPU (-1) or a GPU."""
     convert(data)
     folder = OUTPUT / "transformer"
     paths: dict[str, Any] = {"paths__train": CORPUS / "train.spacy", "paths__dev": CORPUS / "dev.spacy"}
-    costs = train(CONFIGS / "ticker_ner_trf.cfg", folder, **paths, paths__transformer=transformer)
-    results = {}
+    train(CONFIGS / "ticker_ner_trf.cfg", folder, **paths, paths__transformer=transformer, gpu_id=gpu_id)
+    results: dict[str, Any] = {}
     for bench, figures in score_all(data, {"transformer": folder / "model-best"}):
-        extra = costs if bench == "agnews" else {}
-        results[f"{bench}_transformer"] = {"ours": {**figures["transformer"], **extra}, "peers": {}, "seeds": [0]}
-    write_metrics(METRICS, results, f"{command}-trf")
+        extra = read_costs(folder) if bench == "agnews" else {}
+        ours = {**figures["transformer"], **extra}
+        results[f"{bench}_transformer"] = {"ours": ours, "peers": {}, "seeds": [0]}
+    write_metrics(METRICS, results, f"{COMMAND}-trf")
+
+
+def main(stage: str, data: Path, transformer: str = "roberta-base", gpu_id: str = "-1") -> None:
+    """Run one stage: train, score or transformer."""
+    if stage == "train":
+        convert(data)
+        train_all(data)
+    elif stage == "score":
+        score_trained(data)
+    else:
+        bench_transformer(data, transformer, gpu_id)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[3]) if sys.argv[2:3] == ["--transformer"] else None)
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

@@ -40,21 +40,28 @@ def run(*arguments: str | Path) -> tuple[float, float]:
     return time.perf_counter() - start, usage.ru_maxrss / unit
 
 
-def train(config: Path, output: Path, **overrides: str | Path | int | bool) -> dict[str, float]:
+def train(config: Path, output: Path, earlier: float = 0.0, **overrides: Any) -> float:
     """Train by `spacy train`; overrides are dotted names with `__` for the dot.
 
-    The costs are kept beside the pipeline: where they stand there already, from a run of the same command, it is not
-    trained again.
+    The costs are written beside the pipeline, with `recipe_seconds`: this training and what it took before it,
+    `earlier`. RETURNS: The wall seconds of this training.
     """
-    arguments = [f"--{name.replace('__', '.')}={json_value(value)}" for name, value in overrides.items()]
-    note = output / "costs.json"
-    told = {"config": config.read_text(encoding="utf8"), "arguments": arguments}
-    if note.exists() and (known := json.loads(note.read_text(encoding="utf8")))["told"] == told:
-        return known["costs"]
+    arguments = [f"--{option_name(name)}={json_value(value)}" for name, value in overrides.items()]
     seconds, memory = run("spacy", "train", config, "--output", output, *arguments)
-    costs = {"train_seconds": round(seconds, 1), "peak_rss_mb": round(memory, 1)}
-    note.write_text(json.dumps({"told": told, "costs": costs}, indent=2), encoding="utf8")
-    return costs
+    costs = {"train_seconds": seconds, "recipe_seconds": seconds + earlier, "peak_rss_mb": memory}
+    rounded = {name: round(value, 1) for name, value in costs.items()}
+    (output / "costs.json").write_text(json.dumps(rounded), encoding="utf8")
+    return seconds
+
+
+def read_costs(output: Path) -> dict[str, float]:
+    """The costs that `train` wrote."""
+    return json.loads((output / "costs.json").read_text(encoding="utf8"))
+
+
+def option_name(name: str) -> str:
+    """A keyword as an option of `spacy train`: `paths__train` is `paths.train`, `gpu_id` is `gpu-id`."""
+    return name.replace("__", ".") if "__" in name else name.replace("_", "-")
 
 
 def json_value(value: Any) -> str:
