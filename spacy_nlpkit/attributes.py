@@ -44,28 +44,36 @@ def register_item_attributes() -> None:
         register("Doc", name)
 
 
-# The confidence of a span lives in `doc.user_data` under these keys, so that it survives DocBin and other processes.
-_CONFIDENCE = "nlpkit_confidence"
+# The confidence of a span lives in `doc.user_data` where spaCy keeps what is set on a span, so that it goes wherever
+# the document goes: DocBin, JSON, other processes, and the parts and joins of documents.
+_CONFIDENCE = "confidence"
 _UNCALIBRATED = "nlpkit_uncalibrated"
 _warned: set[str] = set()
 
 
+def _key(span: Span, name: str) -> tuple[str, str, int, int]:
+    return ("._.", name, span.start_char, span.end_char)
+
+
 def set_confidence(span: Span, confidence: float, *, component: str, calibrated: bool) -> None:
-    """Store a span's confidence, and that the component that found it was never calibrated."""
+    """Store a span's confidence, and where the component that found it was never calibrated, its name."""
     data: dict[Any, Any] = span.doc.user_data
-    data[(_CONFIDENCE, span.start_char, span.end_char)] = confidence
-    if not calibrated:
-        data[_UNCALIBRATED] = component
+    data[_key(span, _CONFIDENCE)] = confidence
+    if calibrated:
+        data.pop(_key(span, _UNCALIBRATED), None)
+    else:
+        data[_key(span, _UNCALIBRATED)] = component
 
 
 def stored_confidence(span: Span) -> float | None:
     """A span's confidence, None where no component set one; never warns."""
     data: dict[Any, Any] = span.doc.user_data
-    return data.get((_CONFIDENCE, span.start_char, span.end_char))
+    return data.get(_key(span, _CONFIDENCE))
 
 
 def _get_confidence(span: Span) -> float | None:
-    component = span.doc.user_data.get(_UNCALIBRATED)
+    data: dict[Any, Any] = span.doc.user_data
+    component = data.get(_key(span, _UNCALIBRATED))
     if component is not None and component not in _warned:
         _warned.add(component)
         warnings.warn(Warnings.NW001.format(name=component), stacklevel=3)
@@ -73,5 +81,5 @@ def _get_confidence(span: Span) -> float | None:
 
 
 def register_confidence() -> None:
-    """Register `span._.confidence`, read-only: reading one that was never calibrated warns once (NW001)."""
-    register("Span", "confidence", getter=_get_confidence)
+    """Register `span._.confidence`: reading one that was never calibrated warns once (NW001)."""
+    register("Span", _CONFIDENCE, getter=_get_confidence)
