@@ -89,10 +89,20 @@ def rejection_loss(scores: Potentials, document: int, start: int, end: int, labe
 
 
 def distillation_loss(teacher: Potentials, scores: Potentials) -> tuple[float, Potentials]:
-    """Cross-entropy of the tags and transitions against those the teacher expects; the loss is the mean squared
-    difference of tag probabilities, which is zero where they agree."""
+    """Gradient of the cross-entropy against the teacher's distribution of paths; the loss is the mean squared
+    difference of tag probabilities, which is zero where they agree. A teacher may know fewer labels: it expects none
+    of those added since."""
     gradient = zeros_like(scores)
     if not len(scores.emissions):
         return 0.0, gradient
-    add_difference(gradient, slice(None), lattice_of(scores), lattice_of(teacher))
+    target = lattice_of(_widened(teacher, scores.emissions.shape[1]))
+    add_difference(gradient, slice(None), lattice_of(scores), target)
     return float((gradient.emissions**2).mean()), gradient
+
+
+def _widened(scores: Potentials, tags: int) -> Potentials:
+    """The scores of so many tags, those that were not there impossible."""
+    more = (0, tags - scores.emissions.shape[1])
+    emissions = np.pad(scores.emissions, ((0, 0), more), constant_values=-np.inf)
+    transitions = np.pad(scores.transitions, (more, more))
+    return Potentials(emissions, scores.lengths, transitions, np.pad(scores.start, more), np.pad(scores.end, more))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
@@ -153,7 +154,10 @@ class NlpkitPipe(TrainablePipe):
         losses: dict[str, float] | None = None,
         drop: float = 0.0,
     ) -> dict[str, float]:
-        """Pull the model towards what it predicted when `nlp.resume_training` was called; without, it does nothing."""
+        """Pull the model towards what it predicted when `nlp.resume_training` was called; without, it does nothing.
+
+        RAISES: N005 where the model listens to an encoder that has not run: what it predicted cannot be known.
+        """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
@@ -161,6 +165,7 @@ class NlpkitPipe(TrainablePipe):
         docs = [example.predicted for example in examples]
         if self._rehearsal_model is None or not any(len(doc) for doc in docs):
             return losses
+        self.require_upstream(docs)
         set_dropout_rate(self.model, drop)
         self._forget()
         target = self._rehearsal_model.predict(docs)
@@ -210,7 +215,15 @@ class NlpkitPipe(TrainablePipe):
             yield part
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> NlpkitPipe:
-        """Load the pipe; labels first, then the weights."""
-        super().from_bytes(bytes_data, exclude=tuple(exclude))
+        """Load the pipe in place of all it had learned; labels first, then the weights."""
+        self._forget()
         self._rehearsal_model = None
+        super().from_bytes(bytes_data, exclude=tuple(exclude))
+        return self
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> NlpkitPipe:
+        """As `from_bytes`, from a folder."""
+        self._forget()
+        self._rehearsal_model = None
+        super().from_disk(path, exclude=tuple(exclude))
         return self
