@@ -263,15 +263,17 @@ class TickerNER(NlpkitPipe):
                 if taken.isdisjoint(range(start, end)):
                     span = Span(doc, start, end, label=label)
                     attributes.set_confidence(span, confidence, component=self.name, calibrated=self.cfg["calibrated"])
-                    if label == self.ticker_label:
-                        span._.ticker = self._resolve(span)
+                    # None as well: an earlier component may have read a symbol here.
+                    span._.ticker = self._resolve(span) if label == self.ticker_label else None
                     found.append(span)
             doc.set_ents(sorted([*kept, *found], key=lambda span: span.start))
 
     def _resolve(self, span: Span) -> Ticker:
-        text = span.doc.text
-        left = text[max(0, span.start_char - CONTEXT) : span.start_char]
-        return resolve(span.text, left, text[span.end_char : span.end_char + CONTEXT])
+        # Every token has a character, so these hold the context; the whole text would take time for every symbol.
+        window = span.doc[max(0, span.start - CONTEXT) : span.end + CONTEXT]
+        text, start = window.text, span.start_char - window.start_char
+        end = start + len(span.text)
+        return resolve(span.text, text[max(0, start - CONTEXT) : start], text[end : end + CONTEXT])
 
     # Training
 
