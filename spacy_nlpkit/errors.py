@@ -35,7 +35,7 @@ class Errors(metaclass=_Coded):
         "The extension attribute '{owner}._.{attr}' is already registered by other code with another definition. "
         "Choose another name in the config of the component, or remove the other registration."
     )
-    N004 = "'{what}' needs the package '{package}', which is not installed. Install it with: pip install '{pip}'"
+    N004 = "{what} needs the package '{package}', which is not installed. Install it with: pip install '{pip}'"
     N005 = (
         "The component '{name}' listens to a '{encoder}' component, but the document holds no output of one. Run the "
         "'{encoder}' first; where it is frozen in training, name it in [training] annotating_components too."

@@ -1,0 +1,45 @@
+"""What a config asks of the machine it runs on: the packages of an extra, and a GPU for mixed precision."""
+
+from collections.abc import Callable
+
+import spacy
+from spacy.language import Language
+from thinc.api import CupyOps, get_current_ops
+from thinc.compat import has_torch_amp
+
+from ..compat import EXTRA_OF, require
+from ..errors import Errors, NlpkitError
+
+
+@spacy.registry.callbacks("spacy_nlpkit.require_extra.v1")
+def make_require_extra(extra: str) -> Callable[[Language], Language]:
+    """A callback for `[nlp] after_creation`: the pipeline needs the packages of one of our extras.
+
+    extra (str): Such as "transformers".
+    RETURNS (Callable[[Language], Language]): Runs before any component is made, in training and at load, and names the
+        extra in the requirements of the pipeline's meta, so that `spacy package` asks for it.
+    RAISES: N006 for an extra that the package does not have; when called, N004 where a package of it is not installed.
+    """
+    requirement = f"spacy-nlpkit[{extra}]"
+    packages = [package for package, line in EXTRA_OF.items() if line == requirement]
+    if not packages:
+        known = sorted(line.partition("[")[2].rstrip("]") for line in set(EXTRA_OF.values()))
+        name = "spacy_nlpkit.require_extra.v1"
+        raise NlpkitError(Errors.N006.format(setting="extra", name=name, expected=" or ".join(known), value=extra))
+
+    def require_extra(nlp: Language) -> Language:
+        for package in packages:
+            require(package, "This pipeline")
+        requirements = nlp.meta.setdefault("requirements", [])
+        if requirement not in requirements:
+            requirements.append(requirement)
+        return nlp
+
+    return require_extra
+
+
+@spacy.registry.misc("spacy_nlpkit.mixed_precision.v1")
+def use_mixed_precision() -> bool:
+    """Whether a transformer should compute in mixed precision, for `mixed_precision` of its model: true where the
+    pipeline runs on an NVIDIA GPU. On the CPU Thinc scales no gradients, so that training would end with an error."""
+    return isinstance(get_current_ops(), CupyOps) and has_torch_amp
