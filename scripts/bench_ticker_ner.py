@@ -33,7 +33,8 @@ OUTPUT = ROOT / "training" / "ticker_ner_agnews"
 METRICS = ROOT / "metrics" / "ticker_ner.json"
 COMMAND = "make bench-ticker-ner"
 TRAINED = ("plain", "plain_peer", "full", "full_peer")
-SEEDS = (0, 1, 2)
+# Self-training: how many models label the texts for the next round, and the steps of their training.
+ROUNDS = ((3, 1500), (2, 3000))
 SILVER_TEXTS = 40000
 PEER = "spaCy ner, same encoder and data"
 # Labels of other sets by ours; where theirs is wider (locations include rivers and regions) the figure says so little.
@@ -104,13 +105,15 @@ def train_all(data: Path) -> None:
     exclude = [f"--exclude={CORPUS / part}.spacy" for part in ("dev", "test")]
     seconds, _ = run("spacy", "nlpkit", "train-vectors", raw, vectors, "--columns=1,2", "--clean", *exclude)
     paths.update(paths__vectors=vectors, paths__silver=silver, paths__listings=listings)
-    for seed in SEEDS:
-        # A teacher is the full recipe without self-labelled texts.
-        alone = {"corpora__train__ratio": 0, "training__max_steps": 1500, "system__seed": seed}
-        seconds += train(full, OUTPUT / f"teacher_{seed}", **paths, **alone)
-    teachers = [OUTPUT / f"teacher_{seed}" / "model-best" for seed in SEEDS]
     options = ["--columns=2", "--clean", f"--limit={SILVER_TEXTS}", *exclude]
-    seconds += run("spacy", "nlpkit", "annotate", *teachers, raw, silver, *options)[0]
+    for number, (n_models, steps) in enumerate(ROUNDS):
+        teachers = [OUTPUT / f"round_{number}_{seed}" for seed in range(n_models)]
+        for seed, folder in enumerate(teachers):
+            # Nothing is labelled yet in the first round: it learns from the annotated texts alone.
+            ratio = {} if number else {"corpora__train__ratio": 0}
+            seconds += train(full, folder, **paths, **ratio, training__max_steps=steps, system__seed=seed)
+        models = [folder / "model-best" for folder in teachers]
+        seconds += run("spacy", "nlpkit", "annotate", *models, raw, silver, *options)[0]
     train(full, OUTPUT / "full", seconds, **paths)
     train(exchange(full, "full_peer"), OUTPUT / "full_peer", seconds, **paths)
     shutil.copytree(OUTPUT / "full" / "model-best", OUTPUT / "model-best", dirs_exist_ok=True)
