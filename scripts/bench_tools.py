@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import spacy
 from spacy.language import Language
@@ -23,11 +23,16 @@ PASSES = 3
 ROUNDS = 3
 
 
-def run(*arguments: str | Path) -> tuple[float, float]:
-    """Run `python -m ...` on one thread; ends this process with its status where it fails.
+class Cost(NamedTuple):
+    """What a process took: wall seconds, seconds of the processor (whatever else ran), MB of 2**20 bytes at most."""
 
-    RETURNS: Wall seconds and peak resident memory in MB of 2**20 bytes.
-    """
+    wall: float
+    cpu: float
+    memory: float
+
+
+def run(*arguments: str | Path) -> Cost:
+    """Run `python -m ...` on one thread; ends this process with its status where it fails."""
     command = [sys.executable, "-m", *(str(argument) for argument in arguments)]
     print("$ python", *command[1:], flush=True)
     start = time.perf_counter()
@@ -37,21 +42,26 @@ def run(*arguments: str | Path) -> tuple[float, float]:
     if process.returncode:
         sys.exit(process.returncode)
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    return time.perf_counter() - start, usage.ru_maxrss / unit
+    return Cost(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
 
 
 def train(config: Path, output: Path, earlier: float = 0.0, **overrides: Any) -> float:
     """Train by `spacy train`; overrides are dotted names with `__` for the dot.
 
-    The costs are written beside the pipeline, with `recipe_seconds`: this training and what it took before it,
-    `earlier`. RETURNS: The wall seconds of this training.
+    The costs are written beside the pipeline, with `recipe_cpu_seconds`: this training and what it took before it,
+    `earlier`. RETURNS: The processor seconds of this training.
     """
     arguments = [f"--{option_name(name)}={json_value(value)}" for name, value in overrides.items()]
-    seconds, memory = run("spacy", "train", config, "--output", output, *arguments)
-    costs = {"train_seconds": seconds, "recipe_seconds": seconds + earlier, "peak_rss_mb": memory}
+    cost = run("spacy", "train", config, "--output", output, *arguments)
+    costs = {
+        "train_seconds": cost.wall,
+        "train_cpu_seconds": cost.cpu,
+        "recipe_cpu_seconds": cost.cpu + earlier,
+        "peak_rss_mb": cost.memory,
+    }
     rounded = {name: round(value, 1) for name, value in costs.items()}
     (output / "costs.json").write_text(json.dumps(rounded), encoding="utf8")
-    return seconds
+    return cost.cpu
 
 
 def read_costs(output: Path) -> dict[str, float]:
