@@ -60,5 +60,9 @@ def resize_output(model: Model[list[Doc], Potentials], n_labels: int) -> None:
         values[:] = 0.0
         values[:size] = old.get_param(name)
     model.replace_node(old, output)
-    crf = model.get_ref("crf")
-    model.replace_node(crf, resized_crf(crf, n_tags(n_labels)))
+    crf = resized_crf(model.get_ref("crf"), n_tags(n_labels))
+    model.replace_node(model.get_ref("crf"), crf)
+    # The layers around the two give as many columns, and a saved model says so.
+    for node in model.walk():
+        if node.has_dim("nO") and any(inner in (output, crf) for inner in node.walk()):
+            node.set_dim("nO", n_tags(n_labels), force=True)
