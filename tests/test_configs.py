@@ -72,10 +72,10 @@ def run_spacy(*words: object, cwd: Path) -> str:
     return done.stdout
 
 
-def train(twin: str, output: str, corpus: Path, **paths: str) -> Path:
+def train(twin: str, output: str, corpus: Path, *more: object, **paths: str) -> Path:
     paths = {"train": "train.spacy", "dev": "dev.spacy", **paths}
     options = [word for name, path in paths.items() for word in (f"--paths.{name}", path)]
-    run_spacy("train", ROOT / "configs" / "smoke" / f"{twin}.cfg", "--output", output, *options, cwd=corpus)
+    run_spacy("train", ROOT / "configs" / "smoke" / f"{twin}.cfg", "--output", output, *options, *more, cwd=corpus)
     return corpus / output / "model-best"
 
 
@@ -173,14 +173,20 @@ def test_the_twin_of_news(corpus: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_twin_of_silver_at_the_end_of_its_recipe(first: Path, corpus: Path) -> None:
-    """Vectors of plain texts, labels by a first pipeline, a listing table: the steps of docs/ticker_ner.md."""
+def test_the_twin_of_silver_at_the_end_of_its_recipe(corpus: Path) -> None:
+    """The steps of docs/ticker_ner.md: vectors of plain texts, teachers, texts that they label together, the pipeline."""
     run_spacy("nlpkit", "train-vectors", "texts.txt", "vectors", "--dim", "16", "--exclude", "dev.spacy", cwd=corpus)
-    run_spacy("nlpkit", "annotate", first, "texts.txt", "silver.spacy", "--exclude", "dev.spacy", cwd=corpus)
     (corpus / "listings.csv").write_text("name,symbol\nNokia Oyj,NOK1V\nIntel Corp.,INTC\n")
     paths = {"vectors": "vectors", "silver": "silver.spacy", "listings": "listings.csv"}
-    model = train("ticker_ner_silver", "second", corpus, **paths)
-    # A loaded pipeline holds its vectors and its table.
+    teachers = [
+        train(
+            "ticker_ner_silver", f"teacher_{seed}", corpus, "--system.seed", seed, "--corpora.train.ratio", 0, **paths
+        )
+        for seed in (0, 1)
+    ]
+    run_spacy("nlpkit", "annotate", *teachers, "texts.txt", "silver.spacy", "--exclude", "dev.spacy", cwd=corpus)
+    model = train("ticker_ner_silver", "silver", corpus, **paths)
+    # A trained pipeline holds its vectors and its table.
     for path in paths.values():
         (corpus / path).rename(corpus / f"moved_{path}")
     cfg, _, ents = load_in_a_fresh_process(model, corpus)
