@@ -40,7 +40,8 @@ PEER = "spaCy ner, same encoder and data"
 # What makes the config with a transformer affordable on a CPU: smaller batches, fewer of them, larger steps.
 ON_CPU: dict[str, Any] = {
     "training__accumulate_gradient": 1,
-    "training__max_steps": 450,
+    "training__eval_frequency": 100,
+    "training__max_steps": 300,
     "training__batcher__size": 1500,
     "training__optimizer__learn_rate__initial_rate": 0.0002,
 }
