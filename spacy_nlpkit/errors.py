@@ -41,6 +41,10 @@ class Errors(metaclass=_Coded):
         "'{encoder}' first; where it is frozen in training, name it in [training] annotating_components too."
     )
     N006 = "Setting '{setting}' of '{name}' must be {expected}, got {value!r}."
+    N007 = (
+        "The encoder of '{name}' includes word vectors, but the pipeline has none. Name some in [initialize] vectors "
+        "(`python -m spacy nlpkit train-vectors` makes them), or set include_static_vectors = false in its embedding."
+    )
     N013 = "A label of '{name}' must be a string, got {label!r}."
     # 014-019: vectors and annotation of unlabelled texts
     N014 = (
@@ -140,6 +144,10 @@ class Errors(metaclass=_Coded):
     N059 = (
         "The saved listing table has format {found}, but this version of spacy-nlpkit reads format {expected}. Build "
         "it again from its file, or install the version that wrote it."
+    )
+    N060 = (
+        "The listing table has no path. Set it in the config ([paths]) or on the command line, such as "
+        "--paths.listings listings.csv, or take the table and its layer spacy_nlpkit.ListingFeatures.v1 out of the config."
     )
     # 070-089: ticker_ner
     N070 = (

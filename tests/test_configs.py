@@ -174,7 +174,7 @@ def test_the_twin_of_news(corpus: Path) -> None:
 
 @pytest.mark.slow
 def test_the_twin_of_silver_at_the_end_of_its_recipe(corpus: Path) -> None:
-    """The steps of docs/ticker_ner.md: vectors of plain texts, teachers, texts that they label together, the pipeline."""
+    """The steps of docs/ticker_ner.md: vectors of texts, teachers, what they label together, and the pipeline."""
     run_spacy("nlpkit", "train-vectors", "texts.txt", "vectors", "--dim", "16", "--exclude", "dev.spacy", cwd=corpus)
     (corpus / "listings.csv").write_text("name,symbol\nNokia Oyj,NOK1V\nIntel Corp.,INTC\n")
     paths = {"vectors": "vectors", "silver": "silver.spacy", "listings": "listings.csv"}

@@ -97,7 +97,8 @@ class NlpkitPipe(TrainablePipe):
     ) -> None:
         """Collect the labels in one pass over the examples, unless given, and initialize the model from a sample.
 
-        RAISES: E930 (spaCy) for a wrong `get_examples`; N002 where neither the data nor `labels` name a label.
+        RAISES: E930 (spaCy) for a wrong `get_examples`; N002 where neither the data nor `labels` name a label; N007
+        where the encoder includes word vectors and the pipeline has none.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         self._forget()
@@ -109,6 +110,8 @@ class NlpkitPipe(TrainablePipe):
             self.add_label(label)
         if not self.labels:
             raise NlpkitError(Errors.N002.format(name=self.name, what="annotation with labels"))
+        if not self.vocab.vectors.size and any(node.name == "static_vectors" for node in self.model.walk()):
+            raise NlpkitError(Errors.N007.format(name=self.name))
         self.set_model_output()
         sample = [example.x for example in islice(get_examples(), INIT_SAMPLE)]
         self.model.initialize(X=[doc for doc in sample if len(doc)] or sample)

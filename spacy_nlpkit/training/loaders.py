@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from spacy.language import Language
 
+from ..errors import Errors, NlpkitError
 from ..listings import ListingTable
 
 
 def create_listings_loader(
-    path: str,
+    path: str | None = None,
     label: str = "ORG",
     symbol_label: str = "TICKER",
     case_sensitive: list[str] | None = None,
@@ -22,10 +23,12 @@ def create_listings_loader(
 
     path (str): CSV, TSV or JSONL, also gzipped. The other settings: see `ListingTable.from_file`.
     RETURNS (Callable[[Language], ListingTable]): Reads the file when called, with the tokenizer of the pipeline.
-    RAISES: When called, as `ListingTable.from_file`.
+    RAISES: When called, N060 without a path, and as `ListingTable.from_file`.
     """
 
     def load(nlp: Language) -> ListingTable:
+        if path is None:
+            raise NlpkitError(Errors.N060)
         return ListingTable.from_file(
             path,
             nlp.tokenizer,
