@@ -83,8 +83,8 @@ def exchange(config: Path, name: str) -> Path:
     encoder = ours["model"]["tok2vec"]
     encoder.get("embed", {}).get("features", {}).pop("listings", None)
     # The settings of its own tok2vec refer to one another by their place.
-    own = Config(encoder).to_str().replace("components.ticker_ner.", "components.ner.")
-    model = {**STOCK_NER["model"], "tok2vec": Config().from_str(own, interpolate=False)}
+    own = Config({"tok2vec": encoder}).to_str(interpolate=False).replace("components.ticker_ner.", "components.ner.")
+    model = {**STOCK_NER["model"], **Config().from_str(own, interpolate=False)}
     peer["components"]["ner"] = {**STOCK_NER, "model": model}
     peer["nlp"]["pipeline"] = ["ner" if pipe == "ticker_ner" else pipe for pipe in peer["nlp"]["pipeline"]]
     peer["initialize"]["components"] = {}
