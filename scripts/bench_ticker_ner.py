@@ -34,8 +34,8 @@ METRICS = ROOT / "metrics" / "ticker_ner.json"
 COMMAND = "make bench-ticker-ner"
 TRAINED = ("plain", "plain_peer", "full", "full_peer")
 # Self-training: how many models label the texts for the next round, and the steps of their training.
-ROUNDS = ((3, 1500), (2, 3000))
-SILVER_TEXTS = 40000
+ROUNDS = ((3, 1200), (2, 2000))
+SILVER_TEXTS = 25000
 PEER = "spaCy ner, same encoder and data"
 # What makes the config with a transformer affordable on a CPU: smaller batches, fewer of them, larger steps.
 ON_CPU: dict[str, Any] = {

@@ -19,7 +19,7 @@ from spacy_nlpkit.scoring.offsets import bootstrap_interval, score_offsets
 
 Gold = set[tuple[int, int, str]]
 # Words per second are the median of this many passes, in each of as many processes.
-PASSES = 3
+PASSES = 2
 ROUNDS = 3
 
 
