@@ -196,7 +196,7 @@ def test_the_twin_of_silver_at_the_end_of_its_recipe(corpus: Path) -> None:
 def test_the_twin_of_the_transformer_loads_offline(transformer: Path, corpus: Path) -> None:
     cfg, requirements, ents = load_in_a_fresh_process(transformer, corpus)
     check_entities(cfg, ents)
-    assert requirements == ["spacy-nlpkit[transformers]"]
+    assert requirements == ["spacy-nlpkit[transformers]>=0.1.0,<0.2.0"]
 
 
 def test_a_missing_extra_is_named_with_its_pip_line(transformer: Path, corpus: Path) -> None:

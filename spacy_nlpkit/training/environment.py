@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import spacy
 from spacy.language import Language
+from spacy.util import get_minor_version_range
 from thinc.api import CupyOps, get_current_ops
 from thinc.compat import has_torch_amp
 
+from ..about import __version__
 from ..compat import EXTRA_OF, require
 from ..errors import Errors, NlpkitError
 
@@ -31,8 +33,9 @@ def make_require_extra(extra: str) -> Callable[[Language], Language]:
         for package in packages:
             require(package, "This pipeline")
         requirements = nlp.meta.setdefault("requirements", [])
-        if requirement not in requirements:
-            requirements.append(requirement)
+        # A loaded pipeline keeps the version it was trained with.
+        if not any(line.startswith(requirement) for line in requirements):
+            requirements.append(f"{requirement}{get_minor_version_range(__version__)}")
         return nlp
 
     return require_extra
