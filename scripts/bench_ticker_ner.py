@@ -9,9 +9,11 @@ other domains, and writes metrics/ticker_ner.json. The best pipeline stays in tr
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ COMMAND = "make bench-ticker-ner"
 TRAINED = ("plain", "plain_peer", "full", "full_peer")
 # Self-training: how many models label the texts for the next round, and the steps of their training.
 ROUNDS = ((3, 1200), (2, 2000))
+CORES = os.cpu_count() or 1
 SILVER_TEXTS = 25000
 PEER = "spaCy ner, same encoder and data"
 # What makes the config with a transformer affordable on a CPU: smaller batches, fewer of them, larger steps.
@@ -102,28 +105,40 @@ def exclude_options() -> list[str]:
 
 
 def train_all(data: Path) -> None:
-    """Train every pipeline: ours and the peer on the annotated texts alone, then both with the full recipe."""
+    """Train every pipeline: ours and the peer on the annotated texts alone, then both with the full recipe.
+
+    Trainings that do not need one another run side by side, one on a core.
+    """
     paths: dict[str, Any] = {"paths__train": CORPUS / "train.spacy", "paths__dev": CORPUS / "dev.spacy"}
     plain, full = CONFIGS / "ticker_ner.cfg", CONFIGS / "ticker_ner_silver.cfg"
-    train(plain, OUTPUT / "plain", **paths)
-    train(exchange(plain, "plain_peer"), OUTPUT / "plain_peer", **paths)
     listings, vectors, silver = CORPUS / "listings.jsonl", CORPUS / "vectors", CORPUS / "silver.spacy"
     build_listings(data, ROOT / "assets" / "newswire" / "kb.jsonl", listings)
     raw = data / "ag_news" / "train_subset.csv.gz"
     exclude = [f"--exclude={CORPUS / part}.spacy" for part in ("dev", "test")]
     seconds = run("spacy", "nlpkit", "train-vectors", raw, vectors, "--columns=1,2", "--clean", *exclude).cpu
-    paths.update(paths__vectors=vectors, paths__silver=silver, paths__listings=listings)
-    options = ["--columns=2", "--clean", f"--limit={SILVER_TEXTS}", *exclude]
-    for number, (n_models, steps) in enumerate(ROUNDS):
-        teachers = [OUTPUT / f"round_{number}_{seed}" for seed in range(n_models)]
-        for seed, folder in enumerate(teachers):
+    with ThreadPoolExecutor(CORES) as pool:
+        alone = [
+            pool.submit(train, plain, OUTPUT / "plain", **paths),
+            pool.submit(train, exchange(plain, "plain_peer"), OUTPUT / "plain_peer", **paths),
+        ]
+        paths.update(paths__vectors=vectors, paths__silver=silver, paths__listings=listings)
+        options = ["--columns=2", "--clean", f"--limit={SILVER_TEXTS}", *exclude]
+        for number, (n_models, steps) in enumerate(ROUNDS):
+            teachers = [OUTPUT / f"round_{number}_{seed}" for seed in range(n_models)]
             # Nothing is labelled yet in the first round: it learns from the annotated texts alone.
-            ratio = {} if number else {"corpora__train__ratio": 0}
-            seconds += train(full, folder, **paths, **ratio, training__max_steps=steps, system__seed=seed)
-        models = [folder / "model-best" for folder in teachers]
-        seconds += run("spacy", "nlpkit", "annotate", *models, raw, silver, *options).cpu
-    train(full, OUTPUT / "full", seconds, **paths)
-    train(exchange(full, "full_peer"), OUTPUT / "full_peer", seconds, **paths)
+            more = {**paths, "training__max_steps": steps, **({} if number else {"corpora__train__ratio": 0})}
+            trained = [
+                pool.submit(train, full, folder, **more, system__seed=seed) for seed, folder in enumerate(teachers)
+            ]
+            seconds += sum(training.result() for training in trained)
+            models = [folder / "model-best" for folder in teachers]
+            seconds += run("spacy", "nlpkit", "annotate", *models, raw, silver, *options).cpu
+        best = [
+            pool.submit(train, full, OUTPUT / "full", seconds, **paths),
+            pool.submit(train, exchange(full, "full_peer"), OUTPUT / "full_peer", seconds, **paths),
+        ]
+        for training in [*alone, *best]:
+            training.result()
     shutil.copytree(OUTPUT / "full" / "model-best", OUTPUT / "model-best", dirs_exist_ok=True)
 
 

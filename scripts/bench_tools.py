@@ -32,7 +32,7 @@ class Cost(NamedTuple):
 
 
 def run(*arguments: str | Path) -> Cost:
-    """Run `python -m ...` on one thread; ends this process with its status where it fails."""
+    """Run `python -m ...` on one thread. RAISES: CalledProcessError where it fails."""
     command = [sys.executable, "-m", *(str(argument) for argument in arguments)]
     print("$ python", *command[1:], flush=True)
     start = time.perf_counter()
@@ -40,7 +40,7 @@ def run(*arguments: str | Path) -> Cost:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(process.returncode)
+        raise subprocess.CalledProcessError(process.returncode, command)
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return Cost(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
 

@@ -15,7 +15,6 @@ def build_crf_tagger(
     tok2vec: Model[list[Doc], list[Floats2d]],
     features: dict[str, Any],
     hidden_width: int | None = None,
-    dropout: float | None = None,
     nO: int | None = None,
 ) -> Model[list[Doc], Potentials]:
     """Tag spans with a linear-chain CRF over an encoder.
@@ -24,11 +23,10 @@ def build_crf_tagger(
     features: Layers whose columns are joined to the encoder's, in blocks of any name: `spacy_nlpkit.SymbolFeatures.v1`,
         `spacy_nlpkit.ListingFeatures.v1`, or none.
     hidden_width: Width of a maxout layer between encoder and tags; null for none.
-    dropout: Rate before the tags at training; null leaves it to [training] dropout.
     nO: Number of tags, set by the component from its labels.
     """
     output = Linear(nO=nO)
-    scorer: Model = chain(Dropout(dropout or 0.0), output)
+    scorer: Model = chain(Dropout(), output)
     if hidden_width:
         hidden: Model = Maxout(nO=hidden_width, nP=2, normalize=True, dropout=0.0)
         scorer = chain(hidden, scorer)

@@ -36,7 +36,6 @@ DEFAULT_MODEL_CONFIG = """
 [model]
 @architectures = "spacy_nlpkit.CRFTagger.v1"
 hidden_width = null
-dropout = null
 
 [model.features]
 

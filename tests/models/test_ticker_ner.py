@@ -38,7 +38,7 @@ def build(n_labels: int, docs: list[Doc], **settings: Any) -> Model:
         "maxout_pieces": 2,
         "subword_features": True,
     }
-    settings = {"features": {}, "hidden_width": None, "dropout": None, **settings}
+    settings = {"features": {}, "hidden_width": None, **settings}
     config = {"@architectures": "spacy_nlpkit.CRFTagger.v1", "tok2vec": encoder, **settings}
     fix_random_seed(0)
     model = spacy.registry.resolve({"model": config})["model"]
@@ -50,7 +50,7 @@ def build(n_labels: int, docs: list[Doc], **settings: Any) -> Model:
 @pytest.mark.parametrize("features", FEATURES, ids=["plain", "symbols"])
 @pytest.mark.parametrize("hidden_width", [None, 8])
 def test_shapes(docs: list[Doc], features: dict[str, Any], hidden_width: int | None) -> None:
-    model = build(2, docs, features=features, hidden_width=hidden_width, dropout=0.3)
+    model = build(2, docs, features=features, hidden_width=hidden_width)
     scores = model.predict(docs)
     assert scores.lengths.tolist() == [len(doc) for doc in docs]
     assert scores.emissions.shape == (sum(len(doc) for doc in docs), n_tags(2))
