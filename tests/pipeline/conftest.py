@@ -1,0 +1,24 @@
+"""A trained `ticker_ner`, once for all tests of this room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.language import Language
+
+from .small_ner import build, train
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ticker_ner") / "model"
+    train(build()).to_disk(path)
+    return path
+
+
+@pytest.fixture
+def nlp(saved: Path) -> Language:
+    """A fresh copy, to change at will."""
+    return spacy.load(saved)
