@@ -7,7 +7,7 @@ from typing import Any
 
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
@@ -38,15 +38,17 @@ GOLD: list[tuple[str, Entities]] = [
 TEXTS = [text for text, _ in GOLD]
 
 
+def span_in(doc: Doc, text: str, label: str = "") -> Span:
+    """A span of the document, where its text first stands."""
+    start = doc.text.index(text)
+    span = doc.char_span(start, start + len(text), label=label)
+    assert span is not None, text
+    return span
+
+
 def annotate(doc: Doc, entities: Entities, *, default: str = "outside") -> Doc:
     """Set entities, each where its text first stands; the other tokens get the default, as in `Doc.set_ents`."""
-    spans = []
-    for text, label in entities:
-        start = doc.text.index(text)
-        span = doc.char_span(start, start + len(text), label=label)
-        assert span is not None, text
-        spans.append(span)
-    doc.set_ents(spans, default=default)
+    doc.set_ents([span_in(doc, *entity) for entity in entities], default=default)
     return doc
 
 
@@ -98,8 +100,6 @@ def found(nlp: Language, text: str) -> list[tuple[str, str]]:
 def probability(nlp: Language, text: str, entity: str, label: str) -> float:
     """The confidence of one candidate, 0.0 where it is none."""
     doc = nlp.make_doc(text)
-    start = text.index(entity)
-    span = doc.char_span(start, start + len(entity))
-    assert span is not None
+    span = span_in(doc, entity)
     (candidates,) = pipe_of(nlp).candidates([doc])
     return {item[:3]: item[3] for item in candidates}.get((span.start, span.end, label), 0.0)

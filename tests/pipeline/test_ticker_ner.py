@@ -13,7 +13,7 @@ from spacy.tokens import Doc, DocBin
 
 from spacy_nlpkit.errors import NlpkitError
 
-from .small_ner import GOLD, TEXTS, annotate, build, found, make_examples, pipe_of, train
+from .small_ner import GOLD, TEXTS, annotate, build, found, make_examples, pipe_of, span_in, train
 
 
 @pytest.mark.parametrize("listening", [False, True], ids=["own encoder", "listener"])
@@ -44,9 +44,7 @@ def test_a_symbol_is_read_in_its_context_alone(nlp: Language) -> None:
     far = " ".join(["again"] * 60)
     for text in ("$AAPL", f"{far} $AAPL {far}", f"NYSE: {far} AAPL {far} :NYSE"):
         doc = nlp.make_doc(text)
-        start = text.index("AAPL")
-        span = doc.char_span(start, start + 4)
-        assert span is not None
+        span = span_in(doc, "AAPL")
         pipe_of(nlp).set_annotations([doc], [[(span.start, span.end, "TICKER", 0.9)]])
         expected = ("cashtag", None) if "$" in text else ("bare", None)
         assert (doc.ents[0]._.ticker["notation"], doc.ents[0]._.ticker["venue"]) == expected
