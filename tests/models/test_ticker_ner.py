@@ -144,6 +144,11 @@ def test_embedding_with_features_is_mixed_to_a_width(docs: list[Doc]) -> None:
 @pytest.mark.parametrize("hidden_width", [None, 8])
 def test_more_labels_leave_what_was_learned(docs: list[Doc], hidden_width: int | None) -> None:
     model = build(2, docs, hidden_width=hidden_width)
+    rng = np.random.default_rng(0)
+    for node in (model.get_ref("crf"), model.get_ref("output_layer")):
+        for name in node.param_names:
+            values = node.get_param(name)
+            values += rng.normal(size=values.shape).astype("f")
     before = model.predict(docs)
     resize_output(model, 3)
     after = model.predict(docs)
