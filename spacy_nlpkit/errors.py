@@ -24,8 +24,8 @@ class Errors(metaclass=_Coded):
 
     # 001-019: every pipe
     N001 = (
-        "The component '{name}' is not initialized: it has no labels or weights yet. Call `nlp.initialize(get_examples)` "
-        "or train it with `spacy train`, or load a trained pipeline with `spacy.load`."
+        "The component '{name}' is not initialized: it has no labels or weights yet. Call "
+        "`nlp.initialize(get_examples)` or train it with `spacy train`, or load a trained pipeline with `spacy.load`."
     )
     N002 = (
         "The training data given to '{name}' holds no {what}. Check the corpus with "
@@ -97,12 +97,12 @@ class Errors(metaclass=_Coded):
     N036 = "{path}: no such file or folder. Make it with `python -m spacy nlpkit convert`, or correct the path."
     N037 = "{path}: the folder holds no .spacy file. Make one with `python -m spacy nlpkit convert`."
     N038 = (
-        "{path}: no example in {count} documents: {empty} are empty, {long} pieces have max_length ({max_length}) tokens "
-        "or more. Raise max_length, or check the file with `python -m spacy nlpkit check-data --train {path}`."
+        "{path}: no example in {count} documents: {empty} are empty, {long} pieces have max_length ({max_length}) "
+        "tokens or more. Raise max_length, or check the file with `python -m spacy nlpkit check-data --train {path}`."
     )
     N039 = (
         "The augmenter '{name}' cannot read the names in {path}: {problem}. The file holds one JSON object, label to "
-        "list of texts, such as {{\"ORG\": [\"Acme Corp.\"]}}."
+        'list of texts, such as {{"ORG": ["Acme Corp."]}}.'
     )
     N040 = "Cannot check the data of {config}: {problem} Correct the config, or name files with --train and --dev."
     N041 = "Give either a training config, or .spacy files: --train with --dev or --test. {problem}."
@@ -128,7 +128,7 @@ class Errors(metaclass=_Coded):
     N052 = "The listing table {path} cannot be read: {problem}. Give a .csv, .tsv or .jsonl file in UTF-8 (or its .gz)."
     N053 = (
         "{path}, line {line}: a listing table needs a column '{name}' or '{symbol}', but has: {found}. Name its "
-        "columns in the setting 'columns', such as columns = {{\"name\": \"title\", \"symbol\": \"ticker\"}}."
+        'columns in the setting \'columns\', such as columns = {{"name": "title", "symbol": "ticker"}}.'
     )
     N054 = "{path}, line {line}: the row cannot be used: {problem}. Correct the line, or take it out of the table."
     N055 = (
@@ -147,7 +147,8 @@ class Errors(metaclass=_Coded):
     )
     N060 = (
         "The listing table has no path. Set it in the config ([paths]) or on the command line, such as "
-        "--paths.listings listings.csv, or take the table and its layer spacy_nlpkit.ListingFeatures.v1 out of the config."
+        "--paths.listings listings.csv, or take the table and its layer spacy_nlpkit.ListingFeatures.v1 out of the "
+        "config."
     )
     # 070-089: ticker_ner
     N070 = (
@@ -156,13 +157,14 @@ class Errors(metaclass=_Coded):
     )
     N071 = (
         "The model has a layer spacy_nlpkit.ListingFeatures.v1 but was given no table. Name one in the config: "
-        "[initialize.components.ticker_ner.listings] with @misc = \"spacy_nlpkit.listings.v1\" and a path, or call "
+        '[initialize.components.ticker_ner.listings] with @misc = "spacy_nlpkit.listings.v1" and a path, or call '
         "set_listings before nlp.initialize."
     )
     N072 = (
         "The component '{name}' was given a listing table, but its model has no layer for it. Add a block "
-        "[components.{name}.model.features.listings] with @architectures = \"spacy_nlpkit.ListingFeatures.v1\"."
+        '[components.{name}.model.features.listings] with @architectures = "spacy_nlpkit.ListingFeatures.v1".'
     )
+    N073 = "The component '{name}' can load its listing table only with the pipeline: call nlp.initialize, or pass nlp."
     # 090-109: command line, evaluation and metrics
     N090 = (
         "Cannot load the pipeline '{model}': {problem} Give the path of a trained pipeline (such as "
@@ -211,7 +213,8 @@ class Warnings(metaclass=_Coded):
     # 001-019: every pipe
     NW001 = (
         "The component '{name}' was never calibrated: its confidence is the model's own probability. Add "
-        "[training.before_to_disk] @callbacks = \"spacy_nlpkit.calibrate.v1\" to the config to calibrate on the dev corpus."
+        '[training.before_to_disk] @callbacks = "spacy_nlpkit.calibrate.v1" to the config to calibrate on the dev '
+        "corpus."
     )
     NW004 = (
         "The corpus '{corpus}' for calibration cannot be read ({error}). Saved without calibration. Set the path of "
@@ -237,12 +240,17 @@ class Warnings(metaclass=_Coded):
         "{count} spans fit no token boundary and were left out; their tokens count as not annotated. "
         "Convert with --repair to move them to the nearest boundary."
     )
-    NW023 = "{count} items have no category and were split as a group of their own. Check 'accept' or 'label' in the data."
+    NW023 = (
+        "{count} items have no category and were split as a group of their own. Check 'accept' or 'label' in the data."
+    )
     NW024 = (
         "Only {found} of {wanted} {what} could be held out for the test of unseen entities. Annotate more entity ids "
         "('kb_id'), or ask for fewer with --unseen-entities."
     )
-    NW025 = "{path} is of an earlier run and no part of this split. Remove it, or its items may also be in the training data."
+    NW025 = (
+        "{path} is of an earlier run and no part of this split. Remove it, or its items may also be in the training "
+        "data."
+    )
     NW026 = "{count} items hold {what}, which {format} cannot hold. They were written without."
     # 035-049: corpora, checks, augmenters
     NW035 = (
@@ -279,6 +287,10 @@ class Warnings(metaclass=_Coded):
         "written, or XDG_CACHE_HOME names one that can."
     )
     # 070-089: ticker_ner
+    NW070 = (
+        "The component '{name}' has thresholds for labels it does not know: {unknown}. It knows {known}. Check "
+        "[components.{name}.thresholds]."
+    )
     # 090-109: command line, evaluation and metrics
 
 

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 from spacy.attrs import IDX, LENGTH
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from ._notations import (
     ABBREVIATIONS,
@@ -25,7 +25,7 @@ from ._notations import (
 from ._venues import BLOOMBERG_VENUES, EXCHANGE_MICS, NASDAQ_FIFTH_LETTERS, RIC_VENUES
 from .ty import Ticker
 
-__all__ = ["NOTATIONS", "N_CODES", "Match", "find", "notation_codes", "resolve"]
+__all__ = ["NOTATIONS", "N_CODES", "Match", "find", "notation_codes", "resolve", "resolve_span"]
 
 _ROLES = 3
 _CODES = {notation: 1 + _ROLES * place for place, notation in enumerate(FOUND)}
@@ -34,6 +34,7 @@ N_CODES = 3 + _ROLES * len(FOUND)
 
 
 _LEFT_EXCHANGE = re.compile(rf"(?<!\w)(?P<open>\(\s?)?(?P<exchange>{EXCHANGE})\s?:\s?(?:{SYMBOL}{LIST_MARK}){{0,3}}\Z")
+# Characters on each side of a symbol that tell how it was written: enough for a list of symbols in one bracket.
 _CONTEXT = 60
 _RIGHT_EXCHANGE = re.compile(rf"\s?:\s?(?P<exchange>{EXCHANGE})\b")
 _RIGHT_BLOOMBERG = re.compile(rf" (?P<venue>{BLOOMBERG})(?: Equity\b|(?P<close>\)))")
@@ -85,6 +86,15 @@ def notation_codes(doc: Doc) -> np.ndarray:
     for first, last, code in zip(firsts, lasts, bounds[:, 2]):
         codes[first:last] = code
     return codes
+
+
+def resolve_span(span: Span) -> Ticker:
+    """Take a symbol in a document apart, in the context of the text around it."""
+    # Every token has a character, so these hold the context; the whole text would take time for every symbol.
+    window = span.doc[max(0, span.start - _CONTEXT) : span.end + _CONTEXT]
+    text, start = window.text, span.start_char - window.start_char
+    end = start + len(span.text)
+    return resolve(span.text, text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT])
 
 
 def resolve(text: str, left: str = "", right: str = "") -> Ticker:

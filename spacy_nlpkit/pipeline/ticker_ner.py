@@ -1,5 +1,6 @@
 """`ticker_ner`: named entities and stock symbols, each with a calibrated probability."""
 
+import warnings
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
@@ -12,7 +13,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from .. import attributes
-from ..errors import Errors, NlpkitError
+from ..errors import Errors, NlpkitError, Warnings
 from ..layers.crf import Floats
 from ..layers.crf_loss import distillation_loss, lattice_of, likelihood_loss, rejection_loss
 from ..layers.crf_potentials import Potentials
@@ -20,8 +21,7 @@ from ..layers.listing_features import set_table
 from ..layers.span_decoding import SpanArrays, allowed_tags, biluo_tags, select_spans, span_probabilities
 from ..listings import ListingTable
 from ..models.ticker_ner import set_tags
-from ..symbols import resolve
-from ..ty import Ticker
+from ..symbols import resolve_span
 from ._base import NlpkitPipe
 from ._span_calibration import (
     apply_calibration,
@@ -72,8 +72,6 @@ DEFAULT_THRESHOLD = 0.45
 FLOOR = 0.05
 # Tokens of one forward pass at prediction.
 MAX_TOKENS = 20000
-# Characters on each side of a symbol that tell how it was written.
-CONTEXT = 24
 # Documents of one forward pass at calibration.
 CALIBRATION_BATCH = 256
 
@@ -161,6 +159,7 @@ class TickerNER(NlpkitPipe):
         self.overwrite = overwrite
         self.incorrect_spans_key = incorrect_spans_key
         self.ticker_label = ticker_label
+        self._warned = False
         attributes.register_confidence()
         attributes.register("Span", "ticker")
 
@@ -188,9 +187,12 @@ class TickerNER(NlpkitPipe):
 
         labels (list[str]): Labels, instead of those of the examples.
         listings (Callable): Loader of a table for the layer `spacy_nlpkit.ListingFeatures.v1`.
-        RAISES: as `NlpkitPipe.initialize`; N071, N072 where table and layer do not go together.
+        RAISES: as `NlpkitPipe.initialize`; N071, N072 where table and layer do not go together; N073 for a loader
+            without `nlp`.
         """
-        if listings is not None and nlp is not None:
+        if listings is not None:
+            if nlp is None:
+                raise NlpkitError(Errors.N073.format(name=self.name))
             self.set_listings(listings(nlp))
         super().initialize(get_examples, nlp=nlp, labels=labels)
 
@@ -249,6 +251,11 @@ class TickerNER(NlpkitPipe):
         return spans, np.searchsorted(np.cumsum(scores.lengths), spans.start, side="right")
 
     def _threshold_of_label(self) -> Floats:
+        unknown = sorted(set(self.thresholds) - set(self.labels))
+        if unknown and not self._warned:
+            self._warned = True
+            message = Warnings.NW070.format(name=self.name, unknown=", ".join(unknown), known=", ".join(self.labels))
+            warnings.warn(message, stacklevel=2)
         general = self.cfg.get("learned_threshold", DEFAULT_THRESHOLD) if self.threshold is None else self.threshold
         return np.array([self.thresholds.get(label, general) for label in self.labels])
 
@@ -263,16 +270,9 @@ class TickerNER(NlpkitPipe):
                     span = Span(doc, start, end, label=label)
                     attributes.set_confidence(span, confidence, component=self.name, calibrated=self.cfg["calibrated"])
                     # None as well: an earlier component may have read a symbol here.
-                    span._.ticker = self._resolve(span) if label == self.ticker_label else None
+                    span._.ticker = resolve_span(span) if label == self.ticker_label else None
                     found.append(span)
             doc.set_ents(sorted([*kept, *found], key=lambda span: span.start))
-
-    def _resolve(self, span: Span) -> Ticker:
-        # Every token has a character, so these hold the context; the whole text would take time for every symbol.
-        window = span.doc[max(0, span.start - CONTEXT) : span.end + CONTEXT]
-        text, start = window.text, span.start_char - window.start_char
-        end = start + len(span.text)
-        return resolve(span.text, text[max(0, start - CONTEXT) : start], text[end : end + CONTEXT])
 
     # Training
 

@@ -12,7 +12,6 @@ from ..attributes import stored_confidence
 from .calibration import expected_calibration_error
 
 # So many characters on either side tell in which notation a symbol stands.
-_CONTEXT = 64
 
 SLICES = ("known_notation", "bare", "word")
 
@@ -131,13 +130,9 @@ def _verdicts(entities: _Judged, label: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _slices_of(span: Span, matches: list[symbols.Match], words: frozenset[str]) -> Iterator[str]:
-    text = span.doc.text
     known = any(match.start < span.end_char and span.start_char < match.end for match in matches)
     yield "known_notation" if known else "bare"
-    left = text[max(0, span.start_char - _CONTEXT) : span.start_char]
-    right = text[span.end_char : span.end_char + _CONTEXT]
-    ticker = symbols.resolve(span.text, left, right)
-    if ticker["root"].lower() in words:
+    if symbols.resolve_span(span)["root"].lower() in words:
         yield "word"
 
 
