@@ -135,7 +135,9 @@ def test_thresholds_at_load(saved: Path) -> None:
     assert labels_found(saved, threshold=1.0) == set()
     assert labels_found(saved, thresholds={"TICKER": 1.0}) == everything - {"TICKER"}
     assert labels_found(saved, threshold=1.0, thresholds={"GPE": 0.5, "ORG": 0}) == {"GPE", "ORG"}
-    assert labels_found(saved, threshold=0.5, thresholds={"UNSEEN": 1.0}) == everything
+    with pytest.warns(UserWarning, match=r"\[NW070\].*UNSEEN.*GPE, ORG, TICKER") as caught:
+        assert labels_found(saved, threshold=0.5, thresholds={"UNSEEN": 1.0}) == everything
+    assert len(caught) == 1
 
 
 def test_a_low_threshold_finds_what_is_unlikely(nlp: Language) -> None:

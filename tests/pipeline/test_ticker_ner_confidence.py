@@ -151,7 +151,6 @@ def test_the_learned_threshold_holds_until_the_config_names_one(unsure: Language
         ({"threshold": 0.45}, []),
         ({"threshold": 0.3}, [("Zizo", "ORG")]),
         ({"thresholds": {"ORG": 0.45}}, []),
-        ({"thresholds": {"GPE": 0.45}}, [("Zizo", "ORG")]),
     ]
     for settings, entities in cases:
         override = {f"components.ticker_ner.{key}": value for key, value in settings.items()}

@@ -148,3 +148,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     examples = make_examples(nlp, GOLD)
     with pytest.raises(NlpkitError, match=r"\[N052\].*none\.csv"):
         nlp.initialize(lambda: examples)
+
+
+def test_a_loader_needs_the_pipeline() -> None:
+    nlp = build(model=LISTING_MODEL)
+    examples = make_examples(nlp)
+    with pytest.raises(NlpkitError, match=r"\[N073\].*ticker_ner"):
+        pipe_of(nlp).initialize(lambda: examples, listings=lambda nlp: None)
