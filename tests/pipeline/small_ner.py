@@ -13,20 +13,28 @@ from thinc.api import fix_random_seed
 
 from spacy_nlpkit.pipeline.ticker_ner import TickerNER
 
+from ..contract.specs import ENCODER, LISTENER
+
 Entities = Sequence[tuple[str, str]]
 
-WIDTH = 32
-ENCODER = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "pretrained_vectors": None,
-    "width": WIDTH,
-    "depth": 1,
-    "embed_size": 300,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": True,
+# Sees the shapes of words alone.
+SHAPE_ENCODER = {
+    "@architectures": "spacy.Tok2Vec.v2",
+    "embed": {
+        "@architectures": "spacy.MultiHashEmbed.v2",
+        "width": 16,
+        "attrs": ["SHAPE"],
+        "rows": [100],
+        "include_static_vectors": False,
+    },
+    "encode": {
+        "@architectures": "spacy.MaxoutWindowEncoder.v2",
+        "width": 16,
+        "depth": 1,
+        "window_size": 1,
+        "maxout_pieces": 2,
+    },
 }
-LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": WIDTH, "upstream": "*"}
 TAGGER = {"@architectures": "spacy_nlpkit.CRFTagger.v1", "tok2vec": ENCODER, "features": {}}
 GOLD: list[tuple[str, Entities]] = [
     ("Dell Inc. (DELL.O) opens in Paris.", [("Dell Inc.", "ORG"), ("DELL.O", "TICKER"), ("Paris", "GPE")]),

@@ -16,7 +16,7 @@ from spacy.training import Example
 
 from spacy_nlpkit.pipeline.ticker_ner import FLOOR
 
-from .small_ner import GOLD, TEXTS, annotate, build, found, make_examples, pipe_of, train, update
+from .small_ner import GOLD, SHAPE_ENCODER, TEXTS, annotate, build, found, make_examples, pipe_of, train, update
 
 # Of the names in this frame the model cannot know which is a company: its probability is the share that it has seen.
 FRAME = "Then {} said so."
@@ -34,24 +34,7 @@ def framed(nlp: Language, right_of_ten: int) -> list[Example]:
 @pytest.fixture
 def unsure() -> Language:
     """A pipeline that sees shapes of words alone and has learned that eight in ten of `FRAME` are companies."""
-    encoder = {
-        "@architectures": "spacy.Tok2Vec.v2",
-        "embed": {
-            "@architectures": "spacy.MultiHashEmbed.v2",
-            "width": 16,
-            "attrs": ["SHAPE"],
-            "rows": [100],
-            "include_static_vectors": False,
-        },
-        "encode": {
-            "@architectures": "spacy.MaxoutWindowEncoder.v2",
-            "width": 16,
-            "depth": 1,
-            "window_size": 1,
-            "maxout_pieces": 2,
-        },
-    }
-    nlp = build(model={"@architectures": "spacy_nlpkit.CRFTagger.v1", "tok2vec": encoder, "features": {}})
+    nlp = build(model={"@architectures": "spacy_nlpkit.CRFTagger.v1", "tok2vec": SHAPE_ENCODER, "features": {}})
     return train(nlp, framed(nlp, 8))
 
 

@@ -16,7 +16,7 @@ from thinc.api import Config
 from spacy_nlpkit.errors import NlpkitError
 from spacy_nlpkit.listings import ListingTable
 
-from .small_ner import build, found, make_examples, pipe_of, train
+from .small_ner import SHAPE_ENCODER, build, found, make_examples, pipe_of, train
 
 # The encoder sees the shape of words alone: only the table can tell these names from the others.
 NAMED = ["ardo", "bemi", "culo", "dasa", "ekro", "fimo"]
@@ -24,23 +24,7 @@ OTHER = ["gelu", "hapa", "iwen", "joro", "kasi", "lopa"]
 UNSEEN = "zuma"
 LISTING_MODEL: dict[str, Any] = {
     "@architectures": "spacy_nlpkit.CRFTagger.v1",
-    "tok2vec": {
-        "@architectures": "spacy.Tok2Vec.v2",
-        "embed": {
-            "@architectures": "spacy.MultiHashEmbed.v2",
-            "width": 16,
-            "attrs": ["SHAPE"],
-            "rows": [100],
-            "include_static_vectors": False,
-        },
-        "encode": {
-            "@architectures": "spacy.MaxoutWindowEncoder.v2",
-            "width": 16,
-            "depth": 1,
-            "window_size": 1,
-            "maxout_pieces": 2,
-        },
-    },
+    "tok2vec": SHAPE_ENCODER,
     "features": {"listings": {"@architectures": "spacy_nlpkit.ListingFeatures.v1"}},
 }
 GOLD = [(f"then {name} rose", [(name, "ORG")] if name in NAMED else []) for name in [*NAMED, *OTHER]]
