@@ -14,8 +14,6 @@ from fingerprint import META_KEY, fingerprint
 
 from spacy_nlpkit.errors import Errors, NlpkitError
 
-SAMPLE = "Dell Inc. (DELL.O) said on Monday that Michael Dell will open an office in Dublin."
-
 
 def check(name: str, model: Path) -> spacy.Language:
     """Load the package `name`; raise N101 where it is missing or comes from another training than `model`."""
@@ -30,7 +28,7 @@ def check(name: str, model: Path) -> spacy.Language:
 
 
 def main() -> None:
-    """Check and run the installed pipeline; print what it is and what it finds in one sentence."""
+    """Check the installed pipeline and print what it is."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", help="name of the installed package")
     parser.add_argument("model", type=Path, help="folder of the trained pipeline")
@@ -39,9 +37,7 @@ def main() -> None:
         nlp = check(args.name, args.model)
     except NlpkitError as error:
         sys.exit(str(error))
-    found = ", ".join(f"{ent.text} {ent.label_}" for ent in nlp(SAMPLE).ents) or "no entities"
     print(f"{args.name} {nlp.meta['version']} is installed: {' > '.join(nlp.pipe_names)}")
-    print(f"  {SAMPLE}\n  {found}")
     print(f'Use it with: spacy.load("{args.name}")')
 
 

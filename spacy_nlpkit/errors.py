@@ -174,6 +174,10 @@ class Errors(metaclass=_Coded):
         "The config of '{model}' has no corpus '{corpus}'. It has: {available}. Name one with --corpus, or "
         "give the path of an existing .spacy file."
     )
+    N092 = (
+        "Nothing to compare: neither {data} nor the two pipelines have an entity of the labels {labels}. Name others "
+        "with --labels."
+    )
     N093 = (
         "The corpus '{corpus}' of '{model}' cannot be read: {problem} Set what it needs as an option, "
         "such as --paths.test corpus/test.spacy."
@@ -252,6 +256,10 @@ class Warnings(metaclass=_Coded):
         "data."
     )
     NW026 = "{count} items hold {what}, which {format} cannot hold. They were written without."
+    NW027 = (
+        "{where}: {text} is {label} in {votes} of {answers} annotations of this text, too few to count. Correct the "
+        "lines, or keep the one that is right."
+    )
     # 035-049: corpora, checks, augmenters
     NW035 = (
         "{path}: left out {empty} documents without tokens, and {long} documents or sentences of max_length "

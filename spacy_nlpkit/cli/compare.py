@@ -136,7 +136,7 @@ def compare(
     labels: The labels to compare; None for those of the data.
     label_map: New names for labels that BASE predicts.
     gpu_id (int): -1 for the CPU.
-    RAISES: N090, N097 for the pipelines, N094, N098 for the data.
+    RAISES: N090, N097 for the pipelines, N094, N098 for the data, N092 where there is nothing to compare.
     """
     pipelines = {"base": load_pipeline(base, gpu_id), "custom": load_pipeline(custom, gpu_id)}
     max_length = min(nlp.max_length for nlp in pipelines.values())
@@ -148,6 +148,8 @@ def compare(
     n_words = sum(len(pipelines["base"].make_doc(item.text)) for item in gold)
     base_side = run_side(base, pipelines["base"], gold, names, n_words, label_map or {})
     custom_side = run_side(custom, pipelines["custom"], gold, names, n_words, {})
+    if not any(item.spans for item in gold) and not any((*base_side.spans, *custom_side.spans)):
+        raise NlpkitError(Errors.N092.format(labels=", ".join(names), data=data))
     direction = pipelines["custom"].vocab.writing_system["direction"]
     return Comparison(str(data), names, gold, base_side, custom_side, direction)
 

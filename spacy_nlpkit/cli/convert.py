@@ -149,7 +149,9 @@ def split_parts(
         rest, unseen, entities = hold_out_entities(docs, unseen_entities, seed)
         _report_held_out(unseen_entities, len(docs), len(unseen), len(entities))
     without = sum(doc._.category is None for doc in rest) if stratify else 0
-    if without:
+    if without == len(rest):
+        msg.info("No item has a category: the split is not stratified.")
+    elif without:
         msg.warn(Warnings.NW023.format(count=without))
     parts = split_docs(rest, shares or {"train": 1.0}, seed, get_category if stratify else None)
     if unseen_entities is not None:
@@ -163,6 +165,9 @@ def get_category(doc: Doc) -> str | None:
 
 
 def _report_held_out(amount: float, n_docs: int, n_unseen: int, n_entities: int) -> None:
+    if not n_entities:
+        msg.info(f"{UNSEEN_PART}: no item could be held out, as none has entity ids of its own ('kb_id').")
+        return
     wanted, found, what = (
         (int(amount), n_entities, "entities") if amount >= 1 else (round(amount * n_docs), n_unseen, "items")
     )

@@ -111,6 +111,11 @@ def test_labels_can_be_limited_and_renamed(folder):
     assert result.outcomes()["both right"] == 2  # Sony, and the text without a company
 
 
+def test_labels_that_nobody_has_are_refused(folder):
+    with pytest.raises(NlpkitError, match=r"\[N092\].*MADEUP"):
+        run(folder, labels=["MADEUP"])
+
+
 def test_the_command_writes_a_page_and_figures(folder):
     options = [
         "--labels",

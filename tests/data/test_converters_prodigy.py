@@ -228,7 +228,7 @@ def test_misaligned_spans_are_left_out_or_repaired(tmp_path: Path, nlp: spacy.La
     path = write(tmp_path / "a.jsonl", task(NOKIA), task({"start": 12, "end": 19, "label": "PERSON"}, text=TEXT + "!"))
     (_, doc), report = convert(path, nlp)
     assert iob(doc) == "OO??OOOO"
-    assert report.spans_skipped == {"misaligned": 1, "outvoted": 0}
+    assert report.spans_skipped == {"misaligned": 1}
     (problem,) = report.problems
     assert f"{path}, line 2" in problem
     assert "'Anna Be' (12:19 PERSON)" in problem
@@ -367,3 +367,13 @@ def test_problems_are_counted_beyond_those_listed(tmp_path: Path, nlp: spacy.Lan
     path = write(tmp_path / "a.jsonl", task(NOKIA), *["{"] * 30)
     _, report = convert(path, nlp)
     assert (len(report.problems), report.problem_count) == (10, 30)
+
+
+def test_lines_that_contradict_one_another_are_named(tmp_path: Path, nlp: spacy.Language) -> None:
+    tasks = [task({"start": 12, "end": 16, "label": label}) for label in ("PERSON", "ORG")]
+    docs, report = convert(write(tmp_path / "two.jsonl", *tasks), nlp)
+    assert [len(doc.ents) for doc in docs] == [0]
+    assert report.spans_skipped["outvoted"] == 2
+    assert len(report.problems) == 2
+    for problem in report.problems:
+        assert all(part in problem for part in ("[NW027]", "two.jsonl, line 1", "two.jsonl, line 2", "1 of 2"))

@@ -11,8 +11,9 @@ from spacy.tokens import Doc, Span
 from tqdm import tqdm
 
 from ... import attributes
+from ...errors import Warnings
 from .report import ConvertOptions, Report
-from .spans import Placed, TokenSpan, place_spans, report_conflict
+from .spans import Placed, TokenSpan, place_spans, quote, report_conflict
 from .tasks import Task, read_tasks
 from .votes import Key, mean_cats, pick_category, pick_id, vote
 
@@ -53,9 +54,7 @@ def build_doc(tasks: Sequence[Task], nlp: Language, options: ConvertOptions, rep
         missing = [Span(doc, start, end) for start, end in decision.missing]
         doc.set_ents(_to_spans(doc, ents), missing=missing)  # type: ignore[arg-type]
         report.notes["text with undecided tokens"] += bool(missing)
-        report.spans_skipped["outvoted"] += sum(
-            round(share * len(complete)) for key, share in decision.shares.items() if share <= 0.5
-        )
+        _report_outvoted(doc, decision.shares, [task.where for task in latest if task.kind == "complete"], report)
         if len(complete) > 1:
             _keep_agreement(doc, decision.shares)
         _add_rejected(doc, binary, ents, report)
@@ -63,6 +62,18 @@ def build_doc(tasks: Sequence[Task], nlp: Language, options: ConvertOptions, rep
         _set_binary(doc, binary, report)
     _set_item(doc, latest)
     return doc
+
+
+def _report_outvoted(doc: Doc, shares: dict[Key, float], places: Sequence[str], report: Report) -> None:
+    """Count the spans that too few answers have, and name the lines that contradict one another."""
+    for (start, end, label), share in shares.items():
+        if share <= 0.5:
+            votes = round(share * len(places))
+            message = Warnings.NW027.format(
+                where=", ".join(places), text=quote(doc[start:end].text), label=label, votes=votes, answers=len(places)
+            )
+            report.skip_span("outvoted", message)
+            report.spans_skipped["outvoted"] += votes - 1
 
 
 def _latest(tasks: Sequence[Task]) -> list[Task]:
