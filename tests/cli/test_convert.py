@@ -149,6 +149,23 @@ def test_warnings_say_what_to_do(tmp_path: Path) -> None:
     assert "[NW020]" in result.output
 
 
+def test_items_that_lack_what_others_have_are_counted(tmp_path: Path) -> None:
+    """Nine items have a category and one has not; one entity stands in an item of its own, three are asked for."""
+    source = write_tasks(tmp_path / "a.jsonl")
+    tasks = [json.loads(line) for line in source.read_text().splitlines()]
+    for task in tasks[:-1]:
+        task["accept"] = ["Business"]
+    tasks[0]["spans"][0]["kb_id"] = "org:nokia-tyres"
+    source.write_text("".join(json.dumps(task) + "\n" for task in tasks))
+    options = ["--split", "0.8,0.2", "--stratify", "category", "--unseen-entities", "3"]
+    result = run("convert", source, tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    assert "[NW024] Only" in squeeze(result.output)
+    assert "of 3 entities could be held out" in squeeze(result.output)
+    assert [doc.ents[0].kb_id_ for doc in read(tmp_path / "out" / "test_unseen.spacy")] == ["org:nokia-tyres"]
+    assert "[NW023] 1 items have no category" in squeeze(result.output)
+
+
 def test_bad_lines_are_listed_as_many_as_asked_for(tmp_path: Path) -> None:
     source = write_tasks(tmp_path / "a.jsonl")
     source.write_text(source.read_text() + "{}\n" * 5)
