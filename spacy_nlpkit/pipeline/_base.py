@@ -137,17 +137,27 @@ class NlpkitPipe(TrainablePipe):
         examples = list(examples)
         validate_examples(examples, f"{type(self).__name__}.update")
         self.require_initialized()
+        docs = [example.predicted for example in examples]
+        if any(len(doc) for doc in docs):
+            losses[self.name] += self._step(docs, lambda scores: self.get_loss(examples, scores), drop, sgd)
+        return losses
+
+    def _step(
+        self,
+        docs: list[Doc],
+        get_loss: Callable[[Any], tuple[float, Any]],
+        drop: float,
+        sgd: Optimizer | None,
+    ) -> float:
+        """One pass forward and back over documents with tokens; `get_loss` gives loss and gradient of the scores."""
         set_dropout_rate(self.model, drop)
-        if not any(len(example.predicted) for example in examples):
-            return losses
         self._forget()
-        scores, backprop = self.model.begin_update([example.predicted for example in examples])
-        loss, d_scores = self.get_loss(examples, scores)
+        scores, backprop = self.model.begin_update(docs)
+        loss, d_scores = get_loss(scores)
         backprop(d_scores)
         if sgd not in (None, False):
             self.finish_update(sgd)
-        losses[self.name] += to_float(loss)
-        return losses
+        return to_float(loss)
 
     def rehearse(
         self,
@@ -169,15 +179,8 @@ class NlpkitPipe(TrainablePipe):
         if self._rehearsal_model is None or not any(len(doc) for doc in docs):
             return losses
         self.require_upstream(docs)
-        set_dropout_rate(self.model, drop)
-        self._forget()
         target = self._rehearsal_model.predict(docs)
-        scores, backprop = self.model.begin_update(docs)
-        loss, d_scores = self.get_teacher_loss(target, scores)
-        backprop(d_scores)
-        if sgd not in (None, False):
-            self.finish_update(sgd)
-        losses[self.name] += to_float(loss)
+        losses[self.name] += self._step(docs, lambda scores: self.get_teacher_loss(target, scores), drop, sgd)
         return losses
 
     def get_teacher_loss(self, teacher_scores: Any, scores: Any) -> tuple[float, Any]:
