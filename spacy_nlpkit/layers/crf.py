@@ -30,6 +30,11 @@ def n_tags(n_labels: int) -> int:
     return 1 + 4 * n_labels
 
 
+def labels_in(scores: Floats) -> int:
+    """Number of labels whose tags are the columns of (tokens, tags): what `n_tags` was given."""
+    return (scores.shape[1] - 1) // 4
+
+
 def valid_transitions(n_labels: int) -> tuple[Bools, Bools, Bools]:
     """Which tag may follow which (tags, tags), which may start and which may end a sequence (tags,)."""
     tags = np.arange(n_tags(n_labels))
@@ -107,7 +112,7 @@ def forward_backward(
     A sequence without any allowed path has log_z -inf and adds nothing to the expectations.
     """
     packing = pack(lengths)
-    follows, starts, ends = valid_transitions((emissions.shape[1] - 1) // 4)
+    follows, starts, ends = valid_transitions(labels_in(emissions))
     weights, begin, finish = np.exp(transitions) * follows, np.exp(start) * starts, np.exp(end) * ends
     peak = emissions.max(axis=1)
     local = np.exp(emissions - peak[:, None])

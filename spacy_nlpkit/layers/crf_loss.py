@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .crf import Bools, Lattice, forward_backward
+from .crf import Bools, Lattice, forward_backward, labels_in
 from .crf_potentials import Potentials
 from .span_decoding import allowed_tags, biluo_tags
 
@@ -80,7 +80,7 @@ def rejection_loss(scores: Potentials, document: int, start: int, end: int, labe
     iob[0] = 3
     tags, known = biluo_tags(iob, np.full(end - start, label), np.array([end - start]))
     allowed = np.ones(alone.emissions.shape, dtype=bool)
-    allowed[start:end] = allowed_tags(tags, known, (scores.emissions.shape[1] - 1) // 4)
+    allowed[start:end] = allowed_tags(tags, known, labels_in(scores.emissions))
     free, forced = lattice_of(alone), lattice_of(alone, allowed)
     p = float(np.exp(forced.log_z[0] - free.log_z[0]))
     odds = min(p / max(1.0 - p, 1e-12), MAX_ODDS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .crf import Bools, Floats, I, Ints, L, Lattice, U, n_tags, valid_transitions
+from .crf import Bools, Floats, I, Ints, L, Lattice, U, labels_in, n_tags, valid_transitions
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def span_probabilities(lattice: Lattice, lengths: Ints, transitions: Floats, flo
 
     lattice: of `forward_backward`. lengths: (sequences,) all at least 1. transitions: (tags, tags) scores.
     """
-    n_labels = (lattice.posteriors.shape[1] - 1) // 4
+    n_labels = labels_in(lattice.posteriors)
     weights = np.exp(transitions) * valid_transitions(n_labels)[0]
     last_row = np.repeat(np.cumsum(lengths) - 1, lengths)
     unit = lattice.posteriors[:, U::4]
