@@ -1,7 +1,8 @@
 """Every message a user can meet, with a code that documentation and tests refer to.
 
 Blocks: 001-019 every pipe, 020-049 data, 050-069 symbols and listings, 070-089 ticker_ner, 090-109 command line,
-evaluation and metrics. A message names the thing, the place and the next step.
+evaluation and metrics, 110-111 scores of classes, 120-123 selection of texts. A message names the thing, the place and
+the next step.
 """
 
 from __future__ import annotations
@@ -209,6 +210,39 @@ class Errors(metaclass=_Coded):
     N102 = "There is no saved pipeline in '{path}'. Train one first: `python -m weasel run train`."
     N103 = "The wheel of '{source}' could not be built. The build said:\n{output}"
     N104 = "'{path}' holds no texts to annotate. Give a .spacy file with at least one document."
+    # 110-111: scores of classes
+    N110 = (
+        "The text {text!r} has several labels ({found}), but is scored with labels of which exactly one holds. Leave "
+        "one label to the text, or set exclusive = false in the config of the component."
+    )
+    # 120-123: selection of texts
+    N120 = (
+        "The pipeline '{model}' has no component '{name}' to select texts with (it has: {pipes}). Name one that writes "
+        "doc.cats with --component."
+    )
+    N121 = (
+        "The component '{name}' of '{model}' writes no doc.cats. Name one that does with --component, such as "
+        "a text_classifier."
+    )
+    N122 = (
+        "The component '{name}' of '{model}' cannot predict yet: {problem} Give a trained pipeline, such as the "
+        "model-best of `spacy train`."
+    )
+    N123 = (
+        "The component '{name}' of '{model}' gives the label {label!r} {value} for the text {text!r}, which is no "
+        "probability between 0 and 1. Train it again, or name another one with --component."
+    )
+    # 124-127: learning curves
+    N124 = "No learning curve can be drawn with {config}: {problem} Correct the config, or the options of the command."
+    N125 = (
+        "Training on {size} documents with seed {seed} failed with exit status {status}; what was finished before is "
+        "kept in {output}. Try the config with `python -m spacy train`. The last lines of the training:\n{lines}"
+    )
+    N126 = "No score '{metric}' in the results of the pipeline. Name others with --metric: {available}."
+    N127 = (
+        "{path} is the curve of another config or of other data ({what} differs). Name another folder with --output, "
+        "or remove the file."
+    )
 
 
 class Warnings(metaclass=_Coded):
@@ -300,6 +334,24 @@ class Warnings(metaclass=_Coded):
         "[components.{name}.thresholds]."
     )
     # 090-109: command line, evaluation and metrics
+    # 120-123: selection of texts
+    NW120 = (
+        "{count:,} texts were to be selected, but there are only {found:,}, and all of them are. Give more texts, or "
+        "lower --count."
+    )
+    NW121 = (
+        "The component '{name}' of '{model}' is wholly sure of every text: the selection is by diversity and chance. "
+        "Calibrate it, or choose --strategy random."
+    )
+    # 124-125: learning curves
+    NW124 = (
+        "{path} has {count} documents: sizes beyond that ({sizes}) are trained on the whole corpus. Annotate more, or "
+        "ask for smaller --sizes."
+    )
+    NW125 = (
+        "The subsets of {size} documents hold no document of {labels} (seeds {seeds}): too rare for that size. Their "
+        "scores there are those of labels that were never seen."
+    )
 
 
 class NlpkitError(ValueError):
