@@ -13,4 +13,4 @@ HELP = "Commands of spacy_nlpkit: data, training and evaluation of its component
 app = typer.Typer(name="nlpkit", help=HELP, no_args_is_help=True, rich_markup_mode=None)
 spacy_app.add_typer(app)
 
-from . import annotate, check_data, compare, convert, evaluate, export, show, train_vectors  # noqa: E402, F401
+from . import annotate, check_data, compare, convert, evaluate, export, learning_curve, select, show, train_vectors  # noqa: E402, F401

@@ -192,8 +192,13 @@ def print_report(report: Report) -> None:
     """Print the first bad lines and the table of a run; nothing where nothing was read."""
     if not report.read:
         return
+    print_problems(report)
+    msg.table(report.rows(), header=("What", "Count"), aligns=("l", "r"), divider=True, max_col=80)
+
+
+def print_problems(report: Report) -> None:
+    """Print the first bad lines of a run, and how many more there were."""
     for problem in report.problems:
         msg.text(problem)
     if report.problem_count > len(report.problems):
         msg.text(f"... and {report.problem_count - len(report.problems):,} more")
-    msg.table(report.rows(), header=("What", "Count"), aligns=("l", "r"), divider=True, max_col=80)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import Errors, NlpkitError
 from .cleaning import clean
-from .converters.exporting import long_fields, read_rows
 from .converters.reading import read_json_lines, read_lines
 from .converters.report import Report
 from .converters.spacy_files import read_docbin
+from .converters.tables import read_rows
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-# Where a record stands, and its fields.
-Fields = Iterator[tuple[str, Sequence[str]]]
+# Where a record stands, its fields, and what else it says of the text.
+Fields = Iterator[tuple[str, Sequence[str], dict[str, Any]]]
 # What stands between the fields of a row: a token of its own, where the first one ends as a sentence.
 JOINT = " . "
 # spaCy refuses longer texts; so do the converters.
@@ -63,8 +63,20 @@ class TextOptions:
     excluded: ExcludedTexts | None = None
 
 
+class TextRecord(NamedTuple):
+    """A text, and what its file says of it: `meta` of a JSON object, the other columns of a table with a header."""
+
+    text: str
+    meta: dict[str, Any]
+
+
 def read_texts(paths: Iterable[Path], options: TextOptions, report: Report) -> Iterator[str]:
-    """The texts of files: .txt (one a line), .jsonl and .csv, each also packed as .gz.
+    """The texts alone of what `read_records` reads."""
+    return (record.text for record in read_records(paths, options, report))
+
+
+def read_records(paths: Iterable[Path], options: TextOptions, report: Report) -> Iterator[TextRecord]:
+    """The texts of files with their `meta`: .txt (one a line), .jsonl and .csv, each also packed as .gz.
 
     report (Report): Counts what is read, taken (as converted) and skipped; complete when the iterator ends. A bad line
         costs itself alone.
@@ -74,7 +86,7 @@ def read_texts(paths: Iterable[Path], options: TextOptions, report: Report) -> I
     paths = list(paths)
     kinds = [_kind_of(path) for path in paths]
     for path, kind in zip(paths, kinds):
-        for where, fields in READERS[kind](path, options, report):
+        for where, fields, meta in READERS[kind](path, options, report):
             if options.clean:
                 fields = [clean(field).text for field in fields]
             text = JOINT.join(field.strip() for field in fields if field.strip())
@@ -82,14 +94,25 @@ def read_texts(paths: Iterable[Path], options: TextOptions, report: Report) -> I
                 report.skip("blank text", Errors.N030.format(where=where))
             elif len(text) > MAX_LENGTH:
                 report.skip("too long", Errors.N033.format(where=where, length=len(text), limit=MAX_LENGTH))
+            elif not _is_utf8(text):
+                report.skip("not UTF-8", Errors.N027.format(where=where, reason="half of a surrogate pair"))
             elif options.excluded is not None and text in options.excluded:
                 report.skip("excluded")
             else:
                 report.converted += 1
-                yield text
+                yield TextRecord(text, meta)
     if not report.converted:
         first = report.problems[0] if report.problems else "no text in the files"
         raise NlpkitError(Errors.N028.format(path=", ".join(map(str, paths)), counts=report.counts(), first=first))
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether spaCy can store a text: JSON can hold what UTF-8 cannot."""
+    try:
+        text.encode("utf8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_excluded(paths: Iterable[Path], nlp: Language) -> ExcludedTexts | None:
@@ -144,30 +167,35 @@ def _read_text_lines(path: Path, options: TextOptions, report: Report) -> Fields
         if line.problem:
             report.skip("not UTF-8", line.problem)
         elif line.text.strip():
-            yield line.where, [line.text]
+            yield line.where, [line.text], {}
 
 
 def _read_json_texts(path: Path, options: TextOptions, report: Report) -> Fields:
     for where, record in read_json_lines(path, report):
         text = record.get(options.column) if isinstance(record, dict) else None
         if isinstance(text, str):
-            yield where, [text]
+            meta = record.get("meta") or {}
+            if not isinstance(meta, dict):
+                report.notes["meta that is no JSON object, left out"] += 1
+                meta = {}
+            yield where, [text], meta
         else:
             problem = f"expected a JSON object with a string {options.column!r}"
             report.skip("malformed", Errors.N023.format(where=where, problem=problem))
 
 
 def _read_table(path: Path, options: TextOptions, report: Report) -> Fields:
-    with long_fields():
-        rows = read_rows(path, report)
-        columns = options.columns or (_find_column(path, next(rows, ("", []))[1], options.column),)
-        for where, row in rows:
-            report.read += 1
-            if max(columns) < len(row):
-                yield where, [row[number] for number in columns]
-            else:
-                problem = f"{len(row)} fields, where column {max(columns)} (from 0) is asked for"
-                report.skip("malformed", Errors.N034.format(path=where, problem=problem))
+    rows = read_rows(path, report)
+    header = [] if options.columns else next(rows, ("", []))[1]
+    columns = options.columns or (_find_column(path, header, options.column),)
+    for where, row in rows:
+        report.read += 1
+        if max(columns) < len(row):
+            meta = {name: value for name, value in zip(header, row) if name != options.column}
+            yield where, [row[number] for number in columns], meta
+        else:
+            problem = f"{len(row)} fields, where column {max(columns)} (from 0) is asked for"
+            report.skip("malformed", Errors.N034.format(path=where, problem=problem))
 
 
 def _find_column(path: Path, header: list[str], name: str) -> int:
