@@ -46,17 +46,36 @@ def one_line(error: Exception) -> str:
 
 
 def print_scores(title: str, scores: dict[str, Any]) -> None:
-    """Print scores: one table of the single figures, and one for each figure that is given by label."""
+    """Print scores: one table of the single figures, and tables of those that are given by label."""
     msg.divider(title)
     rows = [(key, show_number(value)) for key, value in scores.items() if isinstance(value, (int, float))]
     msg.table(rows, header=("Score", "Value"), aligns=("l", "r"), divider=True)
-    for key, by_label in scores.items():
-        if not (isinstance(by_label, dict) and by_label):
+    for key, by_label in _tables_by_label(scores).items():
+        columns = list(dict.fromkeys(name for row in by_label.values() for name in row))
+        data = [(label, *(show_number(row.get(name)) for name in columns)) for label, row in by_label.items()]
+        msg.table(data, header=(key, *columns), aligns=("l", *["r"] * len(columns)), divider=True)
+
+
+def _tables_by_label(scores: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Label to figures, by the key of the table. A figure that stands alone, such as the area in `cats_auc_per_type`,
+    is a column of the table that its family has for the same labels, or else of one of its own."""
+    by_label = {key: value for key, value in scores.items() if isinstance(value, dict) and value}
+    tables = {
+        key: {label: dict(row) for label, row in rows.items()}
+        for key, rows in by_label.items()
+        if all(isinstance(row, dict) for row in rows.values())
+    }
+    for key, figures in by_label.items():
+        if key in tables:
             continue
-        if all(isinstance(row, dict) for row in by_label.values()):
-            columns = list(dict.fromkeys(name for row in by_label.values() for name in row))
-            data = [(label, *(show_number(row.get(name)) for name in columns)) for label, row in by_label.items()]
-            msg.table(data, header=(key, *columns), aligns=("l", *["r"] * len(columns)), divider=True)
+        family, _, name = key.removesuffix("_per_type").rpartition("_")
+        hosts = (
+            other for other, rows in tables.items() if other.startswith(f"{family}_") and rows.keys() == figures.keys()
+        )
+        table = tables.setdefault(next(hosts, key), {})
+        for label, value in figures.items():
+            table.setdefault(label, {})[name] = value
+    return tables
 
 
 def show_number(value: Any) -> str:

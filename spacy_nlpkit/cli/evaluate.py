@@ -128,10 +128,11 @@ def _configured_reader(nlp: Language, corpus: str, model: str) -> Reader:
 
 
 def _leaves(scores: dict[str, Any]) -> Iterator[Any]:
+    """The figures of scores; text, such as what `cats_score` is, says nothing of them."""
     for value in scores.values():
         if isinstance(value, dict):
             yield from _leaves(value)
-        else:
+        elif not isinstance(value, str):
             yield value
 
 

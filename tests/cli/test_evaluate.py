@@ -6,6 +6,8 @@ import json
 import shlex
 
 import pytest
+import spacy
+from spacy.training import Example
 from thinc.api import get_current_ops, set_current_ops
 
 from spacy_nlpkit.cli.evaluate import evaluate
@@ -156,3 +158,67 @@ def test_a_corpus_of_texts_without_entities_scores_what_is_predicted(folder, tmp
     corpus = write_corpus(tmp_path / "none.spacy", make_docs([(text, []) for text, _ in NEWS]))
     scores = evaluate(str(folder / "model"), str(corpus))
     assert (scores["ents_p"], scores["ents_f"]) == (0.0, 0.0)
+
+
+# Classes
+
+CLASSES = {"oil prices rose": "Business", "the match ended": "Sport", "stocks fell": "Business", "a late goal": "Sport"}
+
+
+def make_class_docs(*labels, missing=False):
+    nlp = spacy.blank("en")
+    for text, gold in CLASSES.items():
+        doc = nlp.make_doc(text)
+        doc.cats = {} if missing else {label: float(label == gold) for label in labels}
+        yield doc
+
+
+@pytest.fixture(scope="module")
+def class_folder(tmp_path_factory):
+    """A stock `textcat` with the scorer of text_classifier, and corpora; of three labels one is never gold."""
+    path = tmp_path_factory.mktemp("classes")
+    nlp = spacy.blank("en")
+    nlp.add_pipe("textcat", config={"scorer": {"@scorers": "spacy_nlpkit.text_classifier_scorer.v1"}})
+    docs = list(make_class_docs("Business", "Sport", "World"))
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(20):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(path / "model")
+    write_corpus(path / "test.spacy", docs)
+    write_corpus(path / "unannotated.spacy", make_class_docs(missing=True))
+    return path
+
+
+def test_scores_of_classes_are_printed_by_label_and_written(class_folder):
+    done = run_command("evaluate", "model", "--corpus", "test.spacy", "--output", "classes.json", cwd=class_folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.split()}
+    assert table["cats_f_per_type"] == ["p", "r", "f", "auc"]
+    assert table["Business"] == table["Sport"] == ["1.0000"] * 4
+    assert table["World"] == ["-"] * 4
+    assert "cats_auc_per_type" not in table
+    assert (table["cats_acc"], table["cats_coverage"], table["cats_macro_auc"]) == (["1.0000"],) * 3
+    ours = read_metrics(class_folder / "classes.json")["results"]["classes.test"]["ours"]
+    assert (ours["cats_acc"], ours["cats_score"], ours["cats_score_desc"]) == (1.0, 1.0, "macro F")
+    assert ours["cats_auc_per_type"] == {"Business": 1.0, "Sport": 1.0, "World": None}
+    assert ours["cats_f_per_type"]["World"] == {"p": None, "r": None, "f": None}
+    assert 0.0 < ours["cats_ece"] < 1.0
+
+
+def test_classes_without_annotation_are_nothing_to_score(class_folder):
+    model, corpus = str(class_folder / "model"), str(class_folder / "unannotated.spacy")
+    with pytest.raises(NlpkitError, match=r"N095.*textcat"):
+        evaluate(model, corpus)
+    scores = evaluate(model, corpus, ignore={"textcat"})
+    assert (scores["cats_acc"], scores["cats_f_per_type"]["Sport"]["f"]) == (None, None)
+
+
+def test_several_classes_of_which_one_should_hold_end_with_one_line(class_folder):
+    docs = list(make_class_docs("Business", "Sport"))
+    docs[1].cats = {"Business": 1.0, "Sport": 1.0}
+    write_corpus(class_folder / "several.spacy", docs)
+    done = run_command("evaluate", "model", "--corpus", "several.spacy", cwd=class_folder)
+    assert done.returncode == 1
+    assert "[N110] The text 'the match ended'" in " ".join((done.stdout + done.stderr).split())
+    assert "Traceback" not in done.stdout + done.stderr
