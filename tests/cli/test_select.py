@@ -48,7 +48,8 @@ def train(path: Path, factory: str, texts: list[str]) -> None:
     nlp.add_pipe(factory, config={"model": {**model, "ngram_size": 1, "length": 1000}})
     examples = [Example.from_dict(nlp.make_doc(text), {"cats": is_about(text)}) for text in texts]
     optimizer = nlp.initialize(lambda: examples)
-    for _ in range(40):
+    optimizer.learn_rate = 0.05
+    for _ in range(20):
         nlp.update(examples, sgd=optimizer)
     nlp.to_disk(path)
 
