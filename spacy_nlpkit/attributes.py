@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 from spacy.tokens import Doc, Span, Token
@@ -73,13 +74,47 @@ def stored_confidence(span: Span) -> float | None:
 
 def _get_confidence(span: Span) -> float | None:
     data: dict[Any, Any] = span.doc.user_data
-    component = data.get(_key(span, _UNCALIBRATED))
-    if component is not None and component not in _warned:
-        _warned.add(component)
-        warnings.warn(Warnings.NW001.format(name=component), stacklevel=3)
+    _warn_uncalibrated(data.get(_key(span, _UNCALIBRATED)))
     return stored_confidence(span)
 
 
 def register_confidence() -> None:
     """Register `span._.confidence`: reading one that was never calibrated warns once (NW001)."""
     register("Span", _CONFIDENCE, getter=_get_confidence)
+
+
+def set_prediction(doc: Doc, name: str, prediction: Any, *, component: str, calibrated: bool) -> None:
+    """Store a document's prediction under `doc._.NAME`, and where its component was never calibrated, who made it."""
+    data: dict[Any, Any] = doc.user_data
+    data[_doc_key(name)] = prediction
+    if calibrated:
+        data.pop(_doc_key(f"{_UNCALIBRATED}_{name}"), None)
+    else:
+        data[_doc_key(f"{_UNCALIBRATED}_{name}")] = component
+
+
+def _doc_key(name: str) -> tuple[str, str, None, None]:
+    return ("._.", name, None, None)
+
+
+@dataclass(frozen=True)
+class _PredictionGetter:
+    """Equal for equal names: a spawned worker gets its parent's, and must know it for its own."""
+
+    name: str
+
+    def __call__(self, doc: Doc) -> Any:
+        data: dict[Any, Any] = doc.user_data
+        _warn_uncalibrated(data.get(_doc_key(f"{_UNCALIBRATED}_{self.name}")))
+        return data.get(_doc_key(self.name))
+
+
+def register_prediction(name: str) -> None:
+    """Register `doc._.NAME`: reading one that was never calibrated warns once (NW001)."""
+    register("Doc", name, getter=_PredictionGetter(name))
+
+
+def _warn_uncalibrated(component: str | None) -> None:
+    if component is not None and component not in _warned:
+        _warned.add(component)
+        warnings.warn(Warnings.NW001.format(name=component), stacklevel=4)

@@ -1,8 +1,8 @@
 """Every message a user can meet, with a code that documentation and tests refer to.
 
 Blocks: 001-019 every pipe, 020-049 data, 050-069 symbols and listings, 070-089 ticker_ner, 090-109 command line,
-evaluation and metrics, 110-111 scores of classes, 120-123 selection of texts. A message names the thing, the place and
-the next step.
+evaluation and metrics, 110-111 scores of classes, 112-119 classes in data, 120-123 selection of texts. A message names
+the thing, the place and the next step.
 """
 
 from __future__ import annotations
@@ -215,6 +215,25 @@ class Errors(metaclass=_Coded):
         "The text {text!r} has several labels ({found}), but is scored with labels of which exactly one holds. Leave "
         "one label to the text, or set exclusive = false in the config of the component."
     )
+    # 112-119: classes in data
+    N112 = (
+        "{path}: {problem}. Name the columns with --text-column and --label-column or, in a table without a header "
+        "line, give their numbers from 0 with --columns and --label-column. A table without labels becomes Prodigy "
+        "tasks with `python -m spacy nlpkit export`."
+    )
+    N113 = (
+        "{where}: {problem}. Mend the row: a field that holds the separator, a quote or a line break stands in double "
+        "quotes, and quotes in it are doubled. Where quotes are plain text, `convert --no-quotes` reads them so."
+    )
+    N115 = "{where}: {problem}. Give each text a label of printable characters, or remove the item."
+    N116 = (
+        "{where}: the label {label!r} is neither one of {names} nor the number of one, from 1. Correct the row, or "
+        "--label-names."
+    )
+    N117 = (
+        "{where}: {problem}. With --exclusive just one label of a text is right, or shares of them add up to 1: "
+        "correct the annotation, or leave --exclusive out."
+    )
     # 120-123: selection of texts
     N120 = (
         "The pipeline '{model}' has no component '{name}' to select texts with (it has: {pipes}). Name one that writes "
@@ -242,6 +261,34 @@ class Errors(metaclass=_Coded):
     N127 = (
         "{path} is the curve of another config or of other data ({what} differs). Name another folder with --output, "
         "or remove the file."
+    )
+
+    # 128-139: text_classifier
+    N128 = (
+        "The model has a layer spacy_nlpkit.TfidfLinear.v1, but no document was counted for it. Name the training "
+        'corpus in the config: [initialize.before_init] @callbacks = "spacy_nlpkit.document_frequencies.v1" and '
+        'corpus = "corpora.train".'
+    )
+    N129 = (
+        "The component '{name}' has exclusive labels, but the data names only one: {label!r}. Give documents of at "
+        "least two labels, or set exclusive = false to learn whether that one holds."
+    )
+    N130 = (
+        "The labels of '{name}' are exclusive, but {count} of {total} documents have labels that do not sum to one. "
+        "The first: {first} (labels {found}). Correct the annotation (`python -m spacy nlpkit check-data CONFIG` lists "
+        "such documents), or set exclusive = false."
+    )
+    N131 = (
+        "The component '{name}' has exclusive = {exclusive}, but its model was built with exclusive_classes = "
+        "{model_exclusive}. Leave exclusive_classes out of [components.{name}.model], or make the two agree."
+    )
+    N132 = (
+        "Setting '{setting}' of '{name}' names labels that it does not have: {unknown}. It has: {known}. Correct the "
+        "config."
+    )
+    N133 = (
+        "The corpus '{corpus}' cannot be counted for document frequencies: {problem} Name a corpus of the config in "
+        "[initialize.before_init] corpus."
     )
 
 

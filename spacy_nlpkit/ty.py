@@ -20,3 +20,15 @@ class Ticker(TypedDict):
     suffix: str | None
     share_class: str | None
     notation: str
+
+
+class Prediction(TypedDict):
+    """`doc._.prediction` of exclusive labels; of others a list of these, best first.
+
+    label: None where an exclusive prediction abstains. probability: of the most probable label, or of this one.
+    abstained: whether it is too unsure to decide.
+    """
+
+    label: str | None
+    probability: float
+    abstained: bool

@@ -1,4 +1,4 @@
-"""Calibration of probabilities: how far confidence is from accuracy, and Platt scaling to close the gap."""
+"""Calibration of probabilities: how far confidence is from accuracy, and how to close the gap."""
 
 from __future__ import annotations
 
@@ -72,6 +72,48 @@ def fit_platt(scores_logit: ArrayLike, correct: ArrayLike) -> tuple[float, float
 def apply_platt(p: ArrayLike, a: float, b: float) -> Floats:
     """Calibrate each probability `p` through its log-odds. Shape as given, float64 in 0..1."""
     return sigmoid(a * log_odds(p) + b)
+
+
+def fit_temperature(log_probabilities: ArrayLike, truth: ArrayLike) -> float:
+    """Fit softmax(log p / T) by maximum likelihood (Guo et al. 2017).
+
+    log_probabilities (n, labels): Natural logarithms of probabilities.
+    truth (n, labels): The probability of each label in the annotation; rows sum to 1. It is smoothed as `fit_platt`
+        does, by one document that could be anything, so that predictions that are all right give no certainty.
+    RETURNS (float): T, between 0.01 and 100: over 1 where the probabilities were too bold. 1 without documents.
+    """
+    z, t = np.asarray(log_probabilities, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    if not z.size:
+        return 1.0
+    share = 1.0 / (len(z) + 1.0)
+    t = (1.0 - share) * t + share / t.shape[1]
+    # The loss is convex in 1 / T: its slope, what the model expects of z minus what the truth has, rises.
+    low, high = np.log(0.01), np.log(100.0)
+    for _ in range(50):
+        middle = (low + high) / 2.0
+        slope = ((softmax(z * np.exp(middle)) - t) * z).sum()
+        low, high = (low, middle) if slope > 0 else (middle, high)
+    return float(np.exp(-(low + high) / 2.0))
+
+
+def softmax(scores: ArrayLike) -> Floats:
+    """exp(x) over its sum along the last axis, without overflow. Shape as given, float64."""
+    x = np.asarray(scores, dtype=np.float64)
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def best_threshold(probabilities: ArrayLike) -> float:
+    """The threshold of best expected F1 over items whose calibrated probabilities these are.
+
+    It is half of that F1 (Lipton, Elkan, Naryanaswamy 2014), and follows the chances of a few hundred items less than
+    the best F1 counted on them. RETURNS (float): 0.5 without items.
+    """
+    p = np.sort(np.asarray(probabilities, dtype=np.float64).ravel())[::-1]
+    if not p.size or not p.sum():
+        return 0.5
+    f_scores = 2.0 * np.cumsum(p) / (np.arange(1, p.size + 1) + p.sum())
+    return float(f_scores.max() / 2.0)
 
 
 def _newton(x: Floats, target: Floats) -> tuple[float, float]:

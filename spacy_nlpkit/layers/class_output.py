@@ -1,0 +1,96 @@
+"""The last layers of a classifier: scores of labels to probabilities, and room for new labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from thinc.api import Linear, Model, zero_init
+from thinc.types import Floats2d
+
+# Attributes of the nodes with one output a label: how to build such a node for another number of labels, and by
+# parameter the axis of its labels.
+CLASS_OUTPUT = "class_output"
+LABEL_AXIS = "label_axis"
+# The node that makes probabilities of their scores.
+PROBABILITIES = "class_probabilities"
+
+
+def linear_output(nO: int | None = None) -> Model[Floats2d, Floats2d]:
+    """A linear layer with one output a label, starting from zero."""
+    output: Model = Linear(nO=nO, init_W=zero_init)
+    return as_class_output(output, linear_output, {"W": 0, "b": 0})
+
+
+def as_class_output(node: Model, build: Callable[[int], Model], label_axis: dict[str, int]) -> Model:
+    """Mark a node as one with one output a label, for `resize_output`.
+
+    build (Callable): Makes such a node, without weights, for a number of labels.
+    label_axis (dict): By parameter the axis along which its labels stand; others have none.
+    """
+    node.attrs[CLASS_OUTPUT] = build
+    node.attrs[LABEL_AXIS] = label_axis
+    return node
+
+
+def class_probabilities(exclusive: bool | None) -> Model[Floats2d, Floats2d]:
+    """Softmax over exclusive labels (null counts as exclusive until `set_exclusive` says otherwise), else the logistic
+    function of each: (docs, labels).
+
+    The backward pass takes the gradient with respect to the scores, probability minus truth for cross-entropy, as
+    spaCy's `textcat` gives it.
+    """
+    return Model(PROBABILITIES, _forward, attrs={"exclusive": exclusive})
+
+
+def _forward(
+    model: Model[Floats2d, Floats2d], scores: Floats2d, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    independent = model.attrs["exclusive"] is False
+    probabilities = model.ops.sigmoid(scores) if independent else model.ops.softmax(scores)
+    return probabilities, lambda d_scores: d_scores
+
+
+def set_exclusive(model: Model, exclusive: bool) -> bool:
+    """Make the labels of a classifier exclusive or not, where its config left that open.
+
+    RETURNS (bool): Whether model and `exclusive` agree now.
+    """
+    for node in model.walk():
+        if node.name == PROBABILITIES and node.attrs["exclusive"] is None:
+            node.attrs["exclusive"] = exclusive
+            model.attrs["multi_label"] = not exclusive
+    return model.attrs["multi_label"] is not exclusive
+
+
+def resize_output(model: Model, n_labels: int) -> Model:
+    """Give every layer with one output a label `n_labels` of them; what was learned of the others stays.
+
+    Works before initialization, where it fixes the dimension, and after. New labels start from zero.
+    RETURNS: The model, changed in place.
+    """
+    outputs = [node for node in model.walk() if CLASS_OUTPUT in node.attrs]
+    for old in outputs:
+        if not old.has_param("W"):
+            old.set_dim("nO", n_labels, force=True)
+        elif old.get_dim("nO") != n_labels:
+            model.replace_node(old, _resized(old, n_labels))
+    for node in model.walk():
+        # The layers around give as many columns, and a saved model says so.
+        if node.has_dim("nO") and any(CLASS_OUTPUT in inner.attrs for inner in node.walk()):
+            node.set_dim("nO", n_labels, force=True)
+    return model
+
+
+def _resized(old: Model, n_labels: int) -> Model:
+    """A new node: the dimensions of one that has weights cannot be changed."""
+    new: Model = old.attrs[CLASS_OUTPUT](n_labels)
+    new.ops = old.ops
+    for name in old.dim_names:
+        new.set_dim(name, n_labels if name == "nO" else old.get_dim(name), force=True)
+    for name in old.param_names:
+        values: Any = old.get_param(name)
+        label_axis = old.attrs[LABEL_AXIS].get(name)
+        added = [n_labels - old.get_dim("nO") if axis == label_axis else 0 for axis in range(values.ndim)]
+        new.set_param(name, old.ops.xp.pad(values, [(0, extra) for extra in added]))
+    return new

@@ -1,0 +1,80 @@
+"""A recurrent network over the tokens of each document, in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
+from thinc.types import Floats2d
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from .torch_shim import TorchShim
+
+CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+Layer = Model[list[Floats2d], Floats2d]
+
+
+class RecurrentPooling(nn.Module):
+    """Padded token vectors (docs, tokens, width) and lengths (docs,) to one vector a document; padding is masked."""
+
+    def __init__(
+        self, cell: str, width: int, hidden: int, depth: int, bidirectional: bool, pooling: str, dropout: float
+    ) -> None:
+        super().__init__()
+        self.pooling = pooling
+        self.depth = depth
+        self.rnn = CELLS[cell](
+            width, hidden, depth, batch_first=True, bidirectional=bidirectional, dropout=dropout if depth > 1 else 0.0
+        )
+        self.dropout = nn.Dropout(dropout)
+        if pooling == "attention":
+            self.attention = nn.Linear(hidden * (1 + bidirectional), 1)
+
+    def forward(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """RETURNS: (docs, hidden), or (docs, 2 * hidden) in two directions."""
+        packed = pack_padded_sequence(self.dropout(tokens), lengths, batch_first=True, enforce_sorted=False)
+        states, last = self.rnn(packed)
+        if self.pooling == "last":
+            hidden = last[0] if isinstance(last, tuple) else last  # an lstm gives its cells too
+            directions = hidden.view(self.depth, -1, *hidden.shape[1:])[-1]
+            return torch.cat(tuple(directions), dim=1)
+        padded, _ = pad_packed_sequence(states, batch_first=True)
+        mask = torch.arange(padded.shape[1], device=padded.device) >= lengths.to(padded.device)[:, None]
+        if self.pooling == "max":
+            return padded.masked_fill(mask[:, :, None], -torch.inf).amax(dim=1)
+        weights = self.attention(padded).squeeze(2).masked_fill(mask, -torch.inf).softmax(dim=1)
+        return torch.einsum("dt,dtw->dw", weights, padded)
+
+
+def recurrent_pooling(
+    cell: str, width: int, hidden: int, depth: int, bidirectional: bool, pooling: str, dropout: float
+) -> Layer:
+    """The layer of `RecurrentPooling`: token vectors of each document, at least one, to (docs, nO)."""
+    module = RecurrentPooling(cell, width, hidden, depth, bidirectional, pooling, dropout)
+    dims: dict[str, int | None] = {"nI": width, "nO": hidden * (1 + bidirectional)}
+    return Model("recurrent_pooling", _forward, dims=dims, shims=[TorchShim(module)])
+
+
+def _forward(
+    model: Layer, documents: list[Floats2d], is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], list[Floats2d]]]:
+    ops: Any = model.ops
+    shim = model.shims[0]
+    lengths = [len(tokens) for tokens in documents]
+    padded: Any = ops.alloc3f(len(lengths), max(lengths), model.get_dim("nI"))
+    for row, tokens in zip(padded, documents):
+        row[: len(tokens)] = tokens
+    inputs = ArgsKwargs((xp2torch(padded, requires_grad=is_train), torch.tensor(lengths)), {})
+    pooled, torch_backprop = shim(inputs, is_train)
+
+    def backprop(d_pooled: Floats2d) -> list[Floats2d]:
+        gradient = xp2torch(d_pooled)
+        d_inputs = torch_backprop(ArgsKwargs(((pooled,),), {"grad_tensors": (gradient,)}))
+        d_padded: Any = torch2xp(d_inputs.args[0])
+        return [row[:length] for row, length in zip(d_padded, lengths)]
+
+    output: Any = torch2xp(pooled)
+    return output, backprop

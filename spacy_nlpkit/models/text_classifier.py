@@ -1,0 +1,259 @@
+"""Architectures of `text_classifier`: documents to the probabilities of labels.
+
+All map a list of documents to (docs, labels) and may stand in for one another, in spaCy's `textcat` and
+`textcat_multilabel` too. Every argument has a default, and two are common to all: `exclusive_classes` (null: as the
+component says, which `textcat_multilabel` does not: set false there) and `nO`, which the component sets.
+"""
+
+from typing import Any, Literal
+
+from spacy.ml.models.tok2vec import MaxoutWindowEncoder, MultiHashEmbed, build_Tok2Vec_model
+from spacy.tokens import Doc
+from thinc.api import Dropout, Linear, Maxout, Model, chain, concatenate, list2ragged, reduce_max, with_array
+from thinc.types import Floats2d
+
+from ..compat import require
+from ..errors import Errors, NlpkitError
+from ..layers.class_output import class_probabilities, linear_output, resize_output
+from ..layers.embedding_bag import embedding_bag
+from ..layers.mixture import mix_scores
+from ..layers.ngrams import NgramOptions
+from ..layers.pooling import POOLINGS, pool_tokens, skip_empty
+from ..layers.tfidf import tfidf_linear
+from ..layers.windows import token_windows
+
+Classifier = Model[list[Doc], Floats2d]
+Tok2Vec = Model[list[Doc], list[Floats2d]]
+Attr = Literal["LOWER", "NORM", "ORTH"]
+
+
+def build_embedding_bag(
+    width: int = 16,
+    rows: int = 2**19,
+    attr: Attr = "LOWER",
+    word_ngrams: int = 2,
+    min_chars: int = 0,
+    max_chars: int = 0,
+    pooling: Literal["mean", "max"] = "mean",
+    ngram_dropout: float = 0.5,
+    exclusive_classes: bool | None = None,
+    nO: int | None = None,
+) -> Classifier:
+    """A linear classifier over the pooled vectors of a document's words and n-grams (fastText's idea).
+
+    width: Size of the vectors.
+    rows: Size of the table that words and n-grams are hashed into, a power of two.
+    attr: The token attribute that is the word.
+    word_ngrams: N-grams of 1 up to so many words; 0 for none.
+    min_chars, max_chars: Sizes of the n-grams of characters inside words; 0 and 0 for none.
+    pooling: `mean` or `max` of the vectors.
+    ngram_dropout: Share of words and n-grams left out in training.
+    """
+    options = ngram_options("EmbeddingBag", rows, attr, word_ngrams, min_chars, max_chars)
+    output = linear_output(nO)
+    logits = chain(embedding_bag(width, options, pooling, ngram_dropout), Dropout(), output)
+    return as_classifier(logits, output, exclusive_classes)
+
+
+def build_tfidf_linear(
+    rows: int = 2**20,
+    attr: Attr = "LOWER",
+    word_ngrams: int = 2,
+    min_chars: int = 0,
+    max_chars: int = 0,
+    scale: float = 1.0,
+    exclusive_classes: bool | None = None,
+    nO: int | None = None,
+) -> Classifier:
+    """A linear classifier over TF-IDF weights of words and n-grams, hashed.
+
+    Document frequencies come from the callback `spacy_nlpkit.document_frequencies.v1` in [initialize] before_init; the
+    component `text_classifier` counts its training examples where there is none.
+
+    scale: Length of a document's weights: how far one step of the optimizer moves the scores.
+    rows, attr, word_ngrams, min_chars, max_chars: As in `spacy_nlpkit.EmbeddingBag.v1`.
+    """
+    options = ngram_options("TfidfLinear", rows, attr, word_ngrams, min_chars, max_chars)
+    output = tfidf_linear(options, scale, nO)
+    return as_classifier(output, output, exclusive_classes)
+
+
+def build_pooled(
+    tok2vec: Tok2Vec | None = None,
+    pooling: list[str] = ["mean", "max"],  # noqa: B006
+    hidden_width: int | None = None,
+    exclusive_classes: bool | None = None,
+    nO: int | None = None,
+) -> Classifier:
+    """A linear classifier over the pooled output of an encoder.
+
+    tok2vec: Encoder, own or a listener (tok2vec or transformer); null for a small one of its own.
+    pooling: One or more of `mean`, `max`, `first` and `attention`, side by side.
+    hidden_width: Width of a maxout layer before the output; null for none.
+    """
+    unknown = sorted(set(pooling) - set(POOLINGS))
+    if unknown or not pooling:
+        raise _wrong("pooling", "Pooled", f"one or more of {', '.join(POOLINGS)}", pooling)
+    tok2vec = tok2vec or default_tok2vec()
+    output = linear_output(nO)
+    layers: list[Model] = [skip_empty(pool_tokens(pooling))]
+    if hidden_width:
+        layers.append(Maxout(nO=hidden_width, nP=2, normalize=True, dropout=0.0))
+    return as_token_classifier(tok2vec, chain(*layers, Dropout(), output), output, exclusive_classes)
+
+
+def build_ngram_cnn(
+    tok2vec: Tok2Vec | None = None,
+    windows: list[int] = [2, 3, 4],  # noqa: B006
+    filters: int = 96,
+    maxout_pieces: int = 2,
+    exclusive_classes: bool | None = None,
+    nO: int | None = None,
+) -> Classifier:
+    """Convolutions over windows of tokens side by side, each pooled by its maximum (Kim 2014).
+
+    tok2vec: Embedding of the tokens, or any encoder; null for hash embeddings of its own.
+    windows: Sizes of the windows, in tokens.
+    filters: Filters of each size.
+    maxout_pieces: Pieces of the maxout units that are the filters.
+    """
+    if not windows or min(windows) < 1:
+        raise _wrong("windows", "NgramCNN", "one or more numbers above 0", windows)
+    tok2vec = tok2vec or default_embedding()
+    parallel = [
+        chain(
+            token_windows(size),
+            with_array(Maxout(nO=filters, nP=maxout_pieces, dropout=0.0, normalize=True)),
+            reduce_max(),
+        )
+        for size in windows
+    ]
+    pooled: Model = concatenate(*parallel) if len(parallel) > 1 else parallel[0]
+    output = linear_output(nO)
+    head = chain(skip_empty(chain(list2ragged(), pooled)), Dropout(), output)
+    return as_token_classifier(tok2vec, head, output, exclusive_classes)
+
+
+def build_recurrent(
+    tok2vec: Tok2Vec | None = None,
+    cell: Literal["rnn", "lstm", "gru"] = "gru",
+    input_width: int = 96,
+    hidden_width: int = 96,
+    depth: int = 1,
+    bidirectional: bool = True,
+    pooling: Literal["last", "attention", "max"] = "attention",
+    dropout: float = 0.2,
+    exclusive_classes: bool | None = None,
+    nO: int | None = None,
+) -> Classifier:
+    """A recurrent network in torch, and a linear classifier over its last state or its pooled states.
+
+    tok2vec: Embedding of the tokens, or any encoder; null for hash embeddings of its own.
+    cell: `rnn`, `lstm` or `gru`.
+    input_width: Width to which the token vectors are projected.
+    hidden_width: Width of the state, in each direction.
+    depth: Layers.
+    bidirectional: Read the text in both directions.
+    pooling: `last` state, `attention` or `max` over all; padding never counts.
+    dropout: Of the network's inputs, and between its layers.
+    RAISES: N004 where torch is not installed.
+    """
+    require("torch", "The architecture spacy_nlpkit.Recurrent.v1")
+    from ..layers.recurrent import recurrent_pooling
+
+    tok2vec = tok2vec or default_embedding()
+    rnn = recurrent_pooling(cell, input_width, hidden_width, depth, bidirectional, pooling, dropout)
+    project: Model = with_array(Linear(nO=input_width))
+    output = linear_output(nO)
+    return as_token_classifier(tok2vec, chain(project, skip_empty(rnn), Dropout(), output), output, exclusive_classes)
+
+
+def build_ensemble(
+    members: dict[str, Any] = {},  # noqa: B006
+    weights: dict[str, float] = {},  # noqa: B006
+    stacked: bool = False,
+    train_apart: bool = True,
+    exclusive_classes: bool | None = None,
+    nO: int | None = None,
+) -> Classifier:
+    """Several architectures as one model: the weighted sum of their scores.
+
+    members: Blocks of any name, each an architecture of this package; empty for an EmbeddingBag and a TfidfLinear.
+    weights: By member, the weight of its scores; equal, summing to one, where not given.
+    stacked: Learn the weights in training, from these.
+    train_apart: Train each member by its own error, as if it were alone, which makes their errors differ; false trains
+        the sum, as spaCy's own `textcat` always does.
+    """
+    models: dict[str, Classifier] = members or {"bag": build_embedding_bag(), "tfidf": build_tfidf_linear()}
+    unknown = sorted(set(weights) - set(models))
+    if unknown:
+        raise _wrong("weights", "Ensemble", f"by names of members ({', '.join(sorted(models))})", unknown)
+    for name, member in models.items():
+        if not member.has_ref("logits"):
+            raise _wrong(f"members.{name}", "Ensemble", "an architecture of spacy_nlpkit", member.name)
+    names = sorted(models)
+    logits = [models[name].get_ref("logits") for name in names]
+    mixed = mix_scores(logits, [weights.get(name, 1.0 / len(names)) for name in names], stacked, train_apart)
+    model = as_classifier(mixed, models[names[0]].get_ref("output_layer"), exclusive_classes)
+    if nO is not None:
+        resize_output(model, nO)
+    return model
+
+
+def as_classifier(logits: Classifier, output: Model, exclusive_classes: bool | None) -> Classifier:
+    """Scores of labels to their probabilities, with what components ask of a model.
+
+    Refs: `logits`, the model of the scores; `output_layer`.
+    Attrs: `multi_label` and `resize_output` as in spaCy's architectures.
+    """
+    model: Classifier = chain(logits, class_probabilities(exclusive_classes))
+    model.set_ref("logits", logits)
+    model.set_ref("output_layer", output)
+    model.attrs["multi_label"] = exclusive_classes is False
+    model.attrs["resize_output"] = resize_output
+    return model
+
+
+def as_token_classifier(
+    tok2vec: Tok2Vec, head: Model[list[Floats2d], Floats2d], output: Model, exclusive_classes: bool | None
+) -> Classifier:
+    """A classifier over token vectors. Refs also: `tok2vec`, and `head`, from token vectors to scores."""
+    logits: Classifier = chain(tok2vec, head)
+    model = as_classifier(logits, output, exclusive_classes)
+    for node in (logits, model):
+        node.set_ref("tok2vec", tok2vec)
+    logits.set_ref("head", head)
+    return model
+
+
+def default_embedding(width: int = 96) -> Tok2Vec:
+    """Hash embeddings of each token on its own."""
+    return MultiHashEmbed(
+        width=width,
+        attrs=["NORM", "PREFIX", "SUFFIX", "SHAPE"],
+        rows=[20000, 1000, 2500, 1000],
+        include_static_vectors=False,
+    )
+
+
+def default_tok2vec(width: int = 96) -> Tok2Vec:
+    """Hash embeddings and two convolutional layers."""
+    encoder = MaxoutWindowEncoder(width=width, window_size=1, maxout_pieces=3, depth=2)
+    return build_Tok2Vec_model(default_embedding(width), encoder)
+
+
+def ngram_options(name: str, rows: int, attr: str, word_ngrams: int, min_chars: int, max_chars: int) -> NgramOptions:
+    """Checked options. RAISES: N006 for a setting that cannot be."""
+    if rows < 2 or rows & (rows - 1):
+        raise _wrong("rows", name, "a power of two", rows)
+    if word_ngrams < 0 or (not word_ngrams and not max_chars):
+        raise _wrong("word_ngrams", name, "above 0, or 0 with n-grams of characters", word_ngrams)
+    if (min_chars or max_chars) and not 1 <= min_chars <= max_chars:
+        raise _wrong("min_chars", name, f"between 1 and max_chars ({max_chars})", min_chars)
+    return NgramOptions(rows, attr, word_ngrams, min_chars, max_chars)
+
+
+def _wrong(setting: str, name: str, expected: str, value: Any) -> NlpkitError:
+    return NlpkitError(
+        Errors.N006.format(setting=setting, name=f"spacy_nlpkit.{name}.v1", expected=expected, value=value)
+    )

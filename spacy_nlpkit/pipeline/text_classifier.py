@@ -1,0 +1,399 @@
+"""`text_classifier`: classes of documents, exclusive or not, with calibrated probabilities and abstention."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+
+from .. import attributes
+from ..errors import Errors, NlpkitError
+from ..layers.class_loss import exclusive_loss, independent_loss
+from ..layers.class_output import PROBABILITIES, set_exclusive
+from ..layers.mixture import TRAIN_APART, begin_apart
+from ..layers.tfidf import count_documents, uncounted
+from ..scoring.calibration import apply_platt, best_threshold, fit_platt, fit_temperature, log_odds, softmax
+from ..ty import Prediction
+from ..util import to_float
+from ._base import NlpkitPipe
+from ._class_targets import Floats, balanced_weights, by_vote, fits_exclusive, require_exclusive, truth_of
+
+DEFAULT_MODEL_CONFIG = """
+[model]
+@architectures = "spacy_nlpkit.EmbeddingBag.v1"
+"""
+DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+# Of labels that do not exclude one another, until thresholds are learned.
+DEFAULT_THRESHOLD = 0.5
+# Tokens of one forward pass at prediction.
+MAX_TOKENS = 20000
+# Examples read at a time where all are passed over.
+BATCH = 1000
+# What is stored is rounded when it is written and when it is used: spaCy's JSON does not keep the last digits, and a
+# reloaded pipe must predict the same.
+DIGITS = 6
+
+
+@Language.factory(
+    "text_classifier",
+    assigns=["doc.cats", "doc._.prediction"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "exclusive": True,
+        "threshold": None,
+        "thresholds": {},
+        "abstain_below": 0.0,
+        "soft_labels": "distribution",
+        "class_weights": None,
+        "label_smoothing": 0.0,
+        "focal_gamma": 0.0,
+        "prediction_attribute": "prediction",
+        "scorer": {"@scorers": "spacy_nlpkit.text_classifier_scorer.v1"},
+    },
+    default_score_weights={
+        "cats_score": 1.0,
+        "cats_acc": None,
+        "cats_macro_f": None,
+        "cats_micro_f": None,
+        "cats_macro_auc": None,
+        "cats_ece": None,
+    },
+)
+def make_text_classifier(
+    nlp: Language,
+    name: str,
+    model: Model,
+    exclusive: bool,
+    threshold: float | None,
+    thresholds: dict[str, float],
+    abstain_below: float,
+    soft_labels: Literal["distribution", "vote"],
+    class_weights: Literal["balanced"] | dict[str, float] | None,
+    label_smoothing: float,
+    focal_gamma: float,
+    prediction_attribute: str,
+    scorer: Callable | None,
+) -> "TextClassifier":
+    """Build a `text_classifier` pipe.
+
+    model: An architecture from documents to probabilities: of this package, or one of spaCy's `textcat`.
+    exclusive: Whether exactly one label holds for a document.
+    threshold: Least probability of a label that excludes no other; null for those learned at calibration.
+    thresholds: Least probability by label, over `threshold`; an exclusive prediction below it abstains.
+    abstain_below: Abstain where the decision is less probable than this.
+    soft_labels: Learn from probabilities in the annotation as they are (`distribution`), or from the label most of the
+        annotators chose (`vote`).
+    class_weights: Weight of each label's documents in training: by label, or `balanced` by frequency; null for 1.
+    label_smoothing: Share of the truth that is spread over all labels.
+    focal_gamma: Above 0, focal loss with this exponent.
+    prediction_attribute: Name of the attribute in `doc._` for the decision.
+    scorer: A registered scorer.
+    """
+    return TextClassifier(
+        nlp.vocab,
+        model,
+        name,
+        exclusive=exclusive,
+        threshold=threshold,
+        thresholds=thresholds,
+        abstain_below=abstain_below,
+        soft_labels=soft_labels,
+        class_weights=class_weights,
+        label_smoothing=label_smoothing,
+        focal_gamma=focal_gamma,
+        prediction_attribute=prediction_attribute,
+        scorer=scorer,
+    )
+
+
+class TextClassifier(NlpkitPipe):
+    """Gives every document the probability of each label, and a decision."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str = "text_classifier",
+        *,
+        exclusive: bool = True,
+        threshold: float | None = None,
+        thresholds: dict[str, float] | None = None,
+        abstain_below: float = 0.0,
+        soft_labels: str = "distribution",
+        class_weights: str | dict[str, float] | None = None,
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
+        prediction_attribute: str = "prediction",
+        scorer: Callable | None = None,
+    ) -> None:
+        super().__init__(vocab, model, name, scorer=scorer)
+        self.exclusive = exclusive
+        self.threshold = threshold
+        self.thresholds = dict(thresholds or {})
+        self.abstain_below = abstain_below
+        self.soft_labels = soft_labels
+        self.class_weights = class_weights
+        self.label_smoothing = label_smoothing
+        self.focal_gamma = focal_gamma
+        self.prediction_attribute = prediction_attribute
+        self._check_settings()
+        attributes.register_prediction(prediction_attribute)
+
+    def _check_settings(self) -> None:
+        """RAISES: N006 for a number out of its range; N131 where the model was built for the other kind of labels."""
+        shares = {"threshold": self.threshold, **self.thresholds, "abstain_below": self.abstain_below}
+        ranges = [(setting, value, 1.0) for setting, value in shares.items()]
+        ranges += [("label_smoothing", self.label_smoothing, 1.0), ("focal_gamma", self.focal_gamma, np.inf)]
+        if isinstance(self.class_weights, dict):
+            ranges += [(f"class_weights.{label}", weight, np.inf) for label, weight in self.class_weights.items()]
+        for setting, value, most in ranges:
+            if value is not None and not 0 <= value <= most:
+                expected = "0 or more" if most == np.inf else "between 0 and 1"
+                raise NlpkitError(Errors.N006.format(setting=setting, name=self.name, expected=expected, value=value))
+        if not set_exclusive(self.model, self.exclusive):
+            raise NlpkitError(
+                Errors.N131.format(name=self.name, exclusive=self.exclusive, model_exclusive=not self.exclusive)
+            )
+
+    # Labels and shapes
+
+    def labels_of(self, example: Example) -> Iterable[str]:
+        """The labels that an example's annotation names, those that do not hold included."""
+        return example.reference.cats
+
+    def set_model_output(self) -> None:
+        """One output a label."""
+        self.model = self.model.attrs["resize_output"](self.model, len(self.labels))
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: list[str] | None = None,
+    ) -> None:
+        """Collect the labels, weigh them, count documents for TF-IDF where nothing else has, initialize the model.
+
+        RAISES: as `NlpkitPipe.initialize`; N129 for one exclusive label; N130 where exclusive labels do not sum to one;
+            N132 for settings that name unknown labels.
+        """
+        for node in uncounted(self.model):
+            count_documents(node, (example.predicted for example in get_examples()))
+        super().initialize(get_examples, nlp=nlp, labels=labels)
+        if self.exclusive and len(self.labels) < 2:
+            raise NlpkitError(Errors.N129.format(name=self.name, label=self.labels[0]))
+        self._check_label_settings()
+        rows = [self._survey(part) for part in batches(get_examples(), BATCH)]
+        truth = np.concatenate(rows) if rows else np.zeros((0, len(self.labels)))
+        self.cfg["class_weights"] = [round(weight, DIGITS) for weight in self._weights_of(truth)]
+
+    def _survey(self, examples: list[Example]) -> Floats:
+        truth = truth_of(examples, self.labels)
+        if self.exclusive:
+            require_exclusive(examples, truth, self.name)
+        return truth
+
+    def _weights_of(self, truth: Floats) -> list[float]:
+        if self.class_weights == "balanced":
+            return balanced_weights(truth, self.exclusive)
+        weights = self.class_weights if isinstance(self.class_weights, dict) else {}
+        return [float(weights.get(label, 1.0)) for label in self.labels]
+
+    def _check_label_settings(self) -> None:
+        by_label = {"thresholds": self.thresholds, "class_weights": self.class_weights}
+        for setting, value in by_label.items():
+            unknown = sorted(set(value) - set(self.labels)) if isinstance(value, dict) else []
+            if unknown:
+                names = {"unknown": ", ".join(unknown), "known": ", ".join(self.labels)}
+                raise NlpkitError(Errors.N132.format(setting=setting, name=self.name, **names))
+
+    # Prediction
+
+    def predict(self, docs: Iterable[Doc]) -> Floats:
+        """(docs, labels) calibrated probabilities. A document without tokens gives no evidence: exclusive labels are
+        equally probable then, others have probability 0.
+
+        RAISES: N001 before initialization; N005 without the encoder's output.
+        """
+        return self._calibrated(self._raw(list(docs)))
+
+    def _raw(self, docs: list[Doc]) -> Floats:
+        """Probabilities as the model gives them."""
+        self.require_initialized()
+        self.require_upstream(docs)
+        found = np.full((len(docs), len(self.labels)), 1.0 / len(self.labels) if self.exclusive else 0.0)
+        start = 0
+        for part in self.sub_batches(docs, MAX_TOKENS):
+            filled = [len(doc) > 0 for doc in part]
+            if any(filled):
+                scores = self.model.ops.to_numpy(self.model.predict(part))
+                found[start : start + len(part)][filled] = scores[filled]
+            start += len(part)
+        return found
+
+    def _calibrated(self, probabilities: Floats) -> Floats:
+        calibration = self.cfg.get("calibration")
+        if calibration is None:
+            return probabilities
+        if self.exclusive:
+            return softmax(_log(probabilities) / round(calibration["temperature"], DIGITS))
+        columns = [
+            apply_platt(probabilities[:, number], *(round(value, DIGITS) for value in calibration["platt"][label]))
+            if label in calibration["platt"]
+            else probabilities[:, number]
+            for number, label in enumerate(self.labels)
+        ]
+        return np.stack(columns, axis=1)
+
+    def label_thresholds(self) -> dict[str, float]:
+        """The least probability of each label: set, learned at calibration, or the default; 0 for exclusive ones."""
+        stored = self.cfg.get("calibration", {}).get("thresholds", {})
+        learned = {label: round(value, DIGITS) for label, value in stored.items()}
+        general = 0.0 if self.exclusive else self.threshold
+        return {
+            label: self.thresholds.get(label, learned.get(label, DEFAULT_THRESHOLD) if general is None else general)
+            for label in self.labels
+        }
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Floats) -> None:
+        """Write `doc.cats`, of which other components' labels stay, and `doc._.prediction`."""
+        self._check_label_settings()
+        decide = self._decide if self.exclusive else self._decide_each
+        for doc, row, prediction in zip(docs, scores.tolist(), decide(scores)):
+            doc.cats.update(zip(self.labels, row))
+            attributes.set_prediction(
+                doc, self.prediction_attribute, prediction, component=self.name, calibrated=self.cfg["calibrated"]
+            )
+
+    def _decide(self, probabilities: Floats) -> Iterator[Prediction]:
+        """The most probable label, unless it is too improbable."""
+        least = np.maximum(np.array(list(self.label_thresholds().values())), self.abstain_below)
+        best = probabilities.argmax(axis=1) if len(probabilities) else np.zeros(0, dtype=np.int64)
+        top = probabilities[np.arange(len(best)), best]
+        for number, probability, abstained in zip(best.tolist(), top.tolist(), (top < least[best]).tolist()):
+            label = None if abstained else self.labels[number]
+            yield {"label": label, "probability": probability, "abstained": abstained}
+
+    def _decide_each(self, probabilities: Floats) -> Iterator[list[Prediction]]:
+        """The labels that hold and those that are undecided, best first."""
+        least = np.array(list(self.label_thresholds().values()))
+        undecided = np.maximum(probabilities, 1.0 - probabilities) < self.abstain_below
+        chosen = (probabilities >= least) | undecided
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        for row, unsure, named, ranks in zip(
+            probabilities.tolist(), undecided.tolist(), chosen.tolist(), order.tolist()
+        ):
+            yield [
+                {"label": self.labels[number], "probability": row[number], "abstained": unsure[number]}
+                for number in ranks
+                if named[number]
+            ]
+
+    # Training
+
+    def _step(
+        self,
+        docs: list[Doc],
+        get_loss: Callable[[Any], tuple[float, Any]],
+        drop: float,
+        sgd: Optimizer | None,
+    ) -> float:
+        """As in the base; the members of an ensemble are trained each by its own error, unless its config says not."""
+        mixture = next((node for node in self.model.walk() if node.attrs.get(TRAIN_APART)), None)
+        if mixture is None:
+            return super()._step(docs, get_loss, drop, sgd)
+        set_dropout_rate(self.model, drop)
+        self._forget()
+        to_probabilities = self.model.layers[-1].predict
+        found, backprop = begin_apart(mixture, docs)
+        results = [get_loss(to_probabilities(scores)) for scores in found]
+        backprop([gradient for _, gradient in results])
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        return to_float(results[-1][0])
+
+    def get_loss(self, examples: Iterable[Example], scores: Any) -> tuple[float, Any]:
+        """Cross-entropy, a mean over the examples, and its gradient with respect to the scores before the softmax or
+        logistic function. Labels without annotation are neutral; a document of exclusive labels that do not sum to one
+        is as well."""
+        truth = truth_of(examples, self.labels)
+        if self.exclusive:
+            truth[~fits_exclusive(truth)] = np.nan
+        if self.soft_labels == "vote":
+            truth = by_vote(truth, self.exclusive)
+        known = self.cfg.get("class_weights", [])
+        weights = np.array([*known, *[1.0] * (len(self.labels) - len(known))])
+        loss_of = exclusive_loss if self.exclusive else independent_loss
+        probabilities = self.model.ops.to_numpy(scores).astype(np.float64)
+        settings = {"smoothing": self.label_smoothing, "gamma": self.focal_gamma}
+        loss, gradient = loss_of(probabilities, truth, weights, **settings)
+        return loss / len(truth), self._to_model(gradient / len(truth), probabilities)
+
+    def get_teacher_loss(self, teacher_scores: Any, scores: Any) -> tuple[float, Any]:
+        """Loss and gradient of `rehearse`: what the pipe predicted before is the target."""
+        truth, probabilities = (self.model.ops.to_numpy(found).astype(np.float64) for found in (teacher_scores, scores))
+        loss_of = exclusive_loss if self.exclusive else independent_loss
+        loss, gradient = loss_of(probabilities, truth, np.ones(len(self.labels)))
+        return loss / len(truth), self._to_model(gradient / len(truth), probabilities)
+
+    def _to_model(self, gradient: Any, probabilities: Floats) -> Any:
+        """Architectures of this package, and spaCy's with a softmax, take the gradient of the scores. spaCy's logistic
+        layer takes that of the probabilities, and multiplies by its own derivative."""
+        if not self.exclusive and not any(node.name == PROBABILITIES for node in self.model.walk()):
+            gradient = gradient / np.maximum(probabilities * (1.0 - probabilities), 1e-6)
+        return self.model.ops.asarray2f(gradient.astype("float32"))
+
+    # Calibration and scoring
+
+    def calibrate(self, examples: Iterable[Example]) -> None:
+        """Fit a temperature for exclusive labels, or Platt scaling and the threshold of best F1 for each other one, on
+        held-out examples. Stored in `cfg`; nothing else changes. Without annotation the pipe stays uncalibrated."""
+        self.require_initialized()
+        found, gold = [], []
+        for part in batches(examples, BATCH):
+            filled = [example for example in part if len(example.predicted)]
+            found.append(self._raw([example.predicted for example in filled]))
+            gold.append(truth_of(filled, self.labels))
+        probabilities, truth = (np.concatenate(rows) if rows else np.zeros((0, 1)) for rows in (found, gold))
+        calibration = self._fit(probabilities, truth) if len(truth) else None
+        if calibration is not None:
+            self.cfg.update(calibration=calibration, calibrated=True)
+
+    def _fit(self, probabilities: Floats, truth: Floats) -> dict[str, Any] | None:
+        if self.exclusive:
+            usable = fits_exclusive(truth) & ~np.isnan(truth).any(axis=1)
+            if not usable.any():
+                return None
+            temperature = fit_temperature(_log(probabilities[usable]), truth[usable])
+            return {"temperature": round(temperature, DIGITS)}
+        platt, thresholds = {}, {}
+        for number, label in enumerate(self.labels):
+            known = ~np.isnan(truth[:, number])
+            p, holds = probabilities[known, number], truth[known, number] >= 0.5
+            if holds.any():
+                platt[label] = [round(value, DIGITS) for value in fit_platt(log_odds(p), holds)]
+                thresholds[label] = round(best_threshold(apply_platt(p, *platt[label])), DIGITS)
+        return {"platt": platt, "thresholds": thresholds} if platt else None
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Score with the configured scorer; an empty dict without one."""
+        if self.scorer is None:
+            return {}
+        settings = {"exclusive": self.exclusive, "thresholds": self.label_thresholds()}
+        return self.scorer(examples, labels=self.labels, abstain_below=self.abstain_below, **{**settings, **kwargs})
+
+
+def _log(probabilities: Floats) -> Floats:
+    return np.log(np.maximum(probabilities, 1e-38))
+
+
+def batches(examples: Iterable[Example], size: int) -> Iterator[list[Example]]:
+    """Lists of at most `size` examples."""
+    iterator = iter(examples)
+    while part := list(islice(iterator, size)):
+        yield part
