@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from ..data.converters import Report
+    from ..data.converters import Report, TableOptions
 
 PARTS = {2: ("train", "dev"), 3: ("train", "dev", "test")}
 UNSEEN_PART = "test_unseen"
@@ -23,17 +23,28 @@ UNSEEN_PART = "test_unseen"
 def convert(
     input_path: Path = Arg(..., metavar="INPUT", help="File or folder of annotations"),
     output_path: Path = Arg(..., metavar="OUTPUT", help="A .spacy file, or a folder with --split and the like"),
-    format_: str = Opt("auto", "--format", "-f", help="auto, prodigy, tagged, spacy-json or spacy"),
+    format_: str = Opt("auto", "--format", "-f", help="auto, prodigy, table, ag-news, tagged, spacy-json or spacy"),
     lang: str = Opt("en", "--lang", "-l", help="Language whose tokenizer splits the texts"),
     plain_tokenizer: bool = Opt(False, "--plain-tokenizer", help="Leave out the rules for stock symbols"),
     labels: str | None = Opt(None, "--labels", "-L", help="Entity labels to keep, separated by commas"),
     binary: bool | None = Opt(None, "--binary/--no-binary", help="Lines are yes/no answers to one span or not"),
     repair: bool = Opt(False, "--repair", help="Move misaligned spans to the nearest token boundaries"),
     clean: bool = Opt(False, "--clean", help="Clean the texts of left-over markup and move the spans with them"),
+    text_column: list[str] = Opt(
+        [], "--text-column", "-t", help="Column of a table that holds the text; several are joined; repeatable"
+    ),
+    columns: str | None = Opt(None, "--columns", help="Instead, for a table without header: numbers, from 0"),
+    label_column: str | None = Opt(
+        None, "--label-column", help="Column of the label: its name or, without header, number"
+    ),
+    label_names: str | None = Opt(None, "--label-names", help="Names of the classes 1, 2, ..., separated by commas"),
+    quotes: bool = Opt(True, "--quotes/--no-quotes", help="Fields of a table may stand in quotes, or quotes are text"),
+    exclusive: bool = Opt(False, "--exclusive", help="Leave out texts that have not just one class"),
+    soft_labels: str = Opt("distribution", "--soft-labels", help="Several annotators' classes: distribution or vote"),
     n_sents: int = Opt(0, "--n-sents", "-n", min=0, help="Sentences to a document of tagged files"),
     eval_split: float | None = Opt(None, "--eval-split", help="Share of items for dev.spacy"),
     split: str | None = Opt(None, "--split", help="Shares of train, dev and test, such as 0.8,0.1,0.1"),
-    stratify: str | None = Opt(None, "--stratify", help="'category': split every category by the same shares"),
+    stratify: str | None = Opt(None, "--stratify", help="'category': split every category or class by the same shares"),
     unseen_entities: float | None = Opt(
         None,
         "--unseen-entities",
@@ -42,7 +53,7 @@ def convert(
     seed: int = Opt(0, "--seed", "-s", help="Seed of the split"),
     show: int = Opt(10, "--show", min=0, help="How many bad lines to list"),
 ) -> None:
-    """Convert annotations (Prodigy's JSONL, tagged tokens, spaCy 2's JSON, .spacy) to .spacy files.
+    """Convert annotations (Prodigy's JSONL, tables, tagged tokens, spaCy 2's JSON, .spacy) to .spacy files.
 
     Ends with a table of what was read, converted and skipped. Exit status 1, and nothing written, where
     nothing could be converted.
@@ -53,11 +64,14 @@ def convert(
     check_output(output_path, bool(shares) or unseen_entities is not None, stratify)
     options = ConvertOptions(
         format=format_,
-        labels=None if labels is None else frozenset(filter(None, (label.strip() for label in labels.split(",")))),
+        labels=None if labels is None else frozenset(filter(None, split_names(labels))),
         repair=repair,
         clean=clean,
         binary=binary,
         n_sents=n_sents,
+        table=parse_table_options(text_column, columns, label_column, label_names, quotes),
+        exclusive=exclusive,
+        soft_labels=soft_labels,
     )
     report = Report(max_problems=show)
     nlp = make_tokenizing_nlp(lang, plain_tokenizer)
@@ -100,6 +114,47 @@ def parse_shares(split: str | None, eval_split: float | None) -> dict[str, float
         return dict(zip(PARTS[len(numbers)], numbers))
     except (ValueError, KeyError) as error:
         raise _bad_setting("--split", "two or three numbers, such as 0.8,0.1,0.1", split) from error
+
+
+def parse_table_options(
+    text_columns: list[str], columns: str | None, label_column: str | None, label_names: str | None, quotes: bool
+) -> TableOptions | None:
+    """Where the texts and labels of tables are; None where no option says so.
+
+    Raises N006 for options that contradict one another, or that cannot be read.
+    """
+    from ..data.converters import TableOptions
+    from ..data.texts import parse_columns
+
+    numbers = parse_columns(columns, "convert")
+    named = tuple(name for value in text_columns for name in split_names(value))
+    names = split_names(label_names or "")
+    if not (numbers or named or label_column is not None or label_names is not None or not quotes):
+        return None
+    if label_names is not None and ("" in names or not names or len(set(names)) < len(names)):
+        raise _bad_setting("--label-names", "different names with commas between, such as World,Sports", label_names)
+    if numbers and named:
+        raise _bad_setting("--text-column", "left out beside --columns", ",".join(named))
+    if numbers:
+        options = TableOptions(numbers, parse_label_number(label_column), names, quotes)
+    else:
+        label = TableOptions.label_column if label_column is None else label_column
+        options = TableOptions(named or TableOptions.text_columns, label, names, quotes)
+    if options.label_column in options.text_columns:
+        raise _bad_setting("--label-column", "another column than those of the text", label_column)
+    return options
+
+
+def parse_label_number(value: str | None) -> int:
+    """The number of the label's column in a table without header; raises N006 where it is none."""
+    if value is None or not (value.isascii() and value.isdecimal()):
+        raise _bad_setting("--label-column", "the number of a column, from 0, together with --columns", value)
+    return int(value)
+
+
+def split_names(value: str) -> tuple[str, ...]:
+    """Names with commas between, without the blanks around them; none for an empty value."""
+    return tuple(name.strip() for name in value.split(",")) if value else ()
 
 
 def check_output(path: Path, is_split: bool, stratify: str | None) -> None:
@@ -148,7 +203,7 @@ def split_parts(
     if unseen_entities is not None:
         rest, unseen, entities = hold_out_entities(docs, unseen_entities, seed)
         _report_held_out(unseen_entities, len(docs), len(unseen), len(entities))
-    without = sum(doc._.category is None for doc in rest) if stratify else 0
+    without = sum(get_category(doc) is None for doc in rest) if stratify else 0
     if without == len(rest):
         msg.info("No item has a category: the split is not stratified.")
     elif without:
@@ -160,8 +215,10 @@ def split_parts(
 
 
 def get_category(doc: Doc) -> str | None:
-    """The category of an annotated item."""
-    return doc._.category
+    """The category of an annotated item, else the classes that at least half chose; None where there are none."""
+    from ..data.converters.classes import chosen
+
+    return doc._.category or " + ".join(chosen(doc.cats)) or None
 
 
 def _report_held_out(amount: float, n_docs: int, n_unseen: int, n_entities: int) -> None:

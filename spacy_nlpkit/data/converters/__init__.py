@@ -14,20 +14,35 @@ from spacy.tokens import Doc
 
 from ... import attributes
 from ...errors import Errors, NlpkitError
+from .classes import chosen
 from .prodigy import convert_prodigy
 from .reading import FORMATS, detect_format, find_files
-from .report import ConvertOptions, Report
+from .report import ConvertOptions, Report, TableOptions
 from .spacy_files import convert_docbin, convert_spacy_json, read_docbin, write_docbins
+from .tables import convert_ag_news, convert_table
 from .tagged import convert_tagged
 
-__all__ = ["FORMATS", "ConvertOptions", "Report", "convert_path", "read_docbin", "write_docbins"]
+__all__ = ["FORMATS", "ConvertOptions", "Report", "TableOptions", "convert_path", "read_docbin", "write_docbins"]
 
 Converter = Callable[[Sequence[Path], Language, ConvertOptions, Report], Iterator[Doc]]
 CONVERTERS: dict[str, Converter] = {
     "prodigy": convert_prodigy,
+    "table": convert_table,
+    "ag-news": convert_ag_news,
     "tagged": convert_tagged,
     "spacy-json": convert_spacy_json,
     "spacy": convert_docbin,
+}
+SOFT_LABELS = ("distribution", "vote")
+TABLE_SETTINGS = "--text-column, --columns, --label-column, --label-names, --no-quotes"
+# The formats that have a use for an option; all others refuse it.
+HONOURED_BY = {
+    "--clean": ("prodigy", "table", "ag-news"),
+    "--repair": ("prodigy",),
+    "--binary": ("prodigy",),
+    "--exclusive": ("prodigy", "table", "ag-news", "spacy"),
+    "--soft-labels": ("prodigy",),
+    TABLE_SETTINGS: ("table",),
 }
 
 
@@ -40,18 +55,35 @@ def convert_path(path: str | Path, nlp: Language, options: ConvertOptions, repor
         where nothing could be converted, and what `reading` raises for a file that cannot be read.
     """
     attributes.register_item_attributes()
+    if options.soft_labels not in SOFT_LABELS:
+        expected = " or ".join(SOFT_LABELS)
+        raise _bad_setting("--soft-labels", expected, options.soft_labels)
     for format_, files in group_by_format(Path(path), options, report).items():
-        if format_ != "prodigy" and (options.clean or options.repair or options.binary is not None):
-            setting = "--clean" if options.clean else "--repair" if options.repair else "--binary"
-            expected = f"left out for {files[0]}: only Prodigy's JSONL is tokenized anew"
-            raise NlpkitError(Errors.N006.format(setting=setting, name="convert", expected=expected, value=True))
+        _check_options(format_, files[0], options)
         for doc in CONVERTERS[format_](files, nlp, options, report):
             report.converted += 1
             report.labels.update(ent.label_ for ent in doc.ents)
+            report.classes.update(chosen(doc.cats))
             yield doc
     if not report.converted:
         first = report.problems[0] if report.problems else "no item with an accepted answer"
         raise NlpkitError(Errors.N028.format(path=path, counts=report.counts(), first=first))
+
+
+def _check_options(format_: str, file: Path, options: ConvertOptions) -> None:
+    """Raise N006 for an option that the format of a file has no use for."""
+    given = {
+        "--clean": options.clean,
+        "--repair": options.repair,
+        "--binary": options.binary is not None,
+        "--exclusive": options.exclusive,
+        "--soft-labels": options.soft_labels != ConvertOptions.soft_labels,
+        TABLE_SETTINGS: options.table is not None,
+    }
+    for setting, is_given in given.items():
+        if is_given and format_ not in HONOURED_BY[setting]:
+            expected = f"left out for {file}: files of the format '{format_}' have no use for it"
+            raise _bad_setting(setting, expected, True)
 
 
 def group_by_format(path: Path, options: ConvertOptions, report: Report) -> dict[str, list[Path]]:
@@ -60,14 +92,11 @@ def group_by_format(path: Path, options: ConvertOptions, report: Report) -> dict
     A file of unknown format is an error where it was named, in a folder it is counted as a skipped item.
     """
     if options.format not in ("auto", *FORMATS):
-        expected = f"auto, {', '.join(FORMATS)}"
-        raise NlpkitError(
-            Errors.N006.format(setting="--format", name="convert", expected=expected, value=options.format)
-        )
+        raise _bad_setting("--format", f"auto, {', '.join(FORMATS)}", options.format)
     groups: dict[str, list[Path]] = {}
     for file in find_files(path):
         try:
-            format_ = detect_format(file) if options.format == "auto" else options.format
+            format_ = detect_format(file, options.table is not None) if options.format == "auto" else options.format
         except NlpkitError as error:
             if not path.is_dir():
                 raise
@@ -76,3 +105,7 @@ def group_by_format(path: Path, options: ConvertOptions, report: Report) -> dict
             continue
         groups.setdefault(format_, []).append(file)
     return groups
+
+
+def _bad_setting(setting: str, expected: str, value: object) -> NlpkitError:
+    return NlpkitError(Errors.N006.format(setting=setting, name="convert", expected=expected, value=value))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,10 @@ from spacy.tokens import Doc
 
 from ...errors import Errors, NlpkitError
 from ...util import atomic_write
-from .reading import Line, read_json_lines, read_lines
+from .reading import read_json_lines
 from .report import Report
 from .spacy_files import read_docbin
+from .tables import read_rows
 
 # Classes with at least this share of the votes count as chosen.
 CHOSEN = 0.5
@@ -32,7 +31,7 @@ def export_csv(source: Path, target: Path, text_column: str, report: Report, lim
 
     RAISES: N034 where the column is missing, N028 where there is no text, N029 where the file is empty.
     """
-    with long_fields(), atomic_write(target) as file_:
+    with atomic_write(target) as file_:
         for task in islice(_tasks_of_table(source, text_column, report), limit):
             file_.write(srsly.json_dumps(task) + "\n")
             report.converted += 1
@@ -49,27 +48,6 @@ def _tasks_of_table(source: Path, text_column: str, report: Report) -> Iterator[
         task = _task_of_row(row, columns, text_column, where, report)
         if task is not None:
             yield task
-
-
-def read_rows(source: Path, report: Report) -> Iterator[tuple[str, list[str]]]:
-    """The rows of a CSV file with where each stands, a header line among them, but no empty ones.
-
-    report (Report): Counts lines that cannot be read as read and skipped; good rows are the caller's to count.
-    RAISES: N029 where the file is empty, N032 where it cannot be unpacked.
-    """
-    rows = csv.reader(_good_lines(read_lines(source, keep_breaks=True), report))
-    while True:
-        where = f"{source}, line {rows.line_num + 1}"
-        try:
-            row = next(rows, None)
-        except csv.Error as error:
-            report.read += 1
-            report.skip("malformed", Errors.N034.format(path=where, problem=f"no row of a table ({error})"))
-            continue
-        if row is None:
-            return
-        if row:
-            yield where, row
 
 
 def _check_header(source: Path, row: list[str], text_column: str) -> list[str]:
@@ -92,15 +70,6 @@ def _task_of_row(
         report.skip("blank text", Errors.N030.format(where=where))
         return None
     return {"text": text, "meta": record}
-
-
-def _good_lines(lines: Iterable[Line], report: Report) -> Iterator[str]:
-    for line in lines:
-        if line.problem:
-            report.read += 1
-            report.skip("not UTF-8", line.problem)
-        # An empty line in its place keeps the line numbers right.
-        yield "\n" if line.problem else line.text
 
 
 def export_jsonl(source: Path, target: Path, text_column: str, report: Report, limit: int | None = None) -> None:
@@ -186,13 +155,3 @@ def _require_any(source: Path, report: Report) -> None:
     if not report.converted:
         first = report.problems[0] if report.problems else "no text in the file"
         raise NlpkitError(Errors.N028.format(path=source, counts=report.counts(), first=first))
-
-
-@contextmanager
-def long_fields() -> Iterator[None]:
-    """Let the csv module read fields of any length; it takes 131,072 characters by default."""
-    before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)

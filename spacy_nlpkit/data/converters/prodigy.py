@@ -11,11 +11,12 @@ from spacy.tokens import Doc, Span
 from tqdm import tqdm
 
 from ... import attributes
-from ...errors import Warnings
+from ...errors import Errors, Warnings
+from .classes import NOT_EXCLUSIVE, exclusive_problem, mean_cats, pick_category, vote_cats
 from .report import ConvertOptions, Report
 from .spans import Placed, TokenSpan, place_spans, quote, report_conflict
 from .tasks import Task, read_tasks
-from .votes import Key, mean_cats, pick_category, pick_id, vote
+from .votes import Key, pick_id, vote
 
 INCORRECT_SPANS = "incorrect_spans"
 AGREEMENT = "annotator_agreement"
@@ -35,16 +36,24 @@ def convert_prodigy(paths: Sequence[Path], nlp: Language, options: ConvertOption
             groups.setdefault((task.text, task.item_id), []).append(task)
     # The bar shows itself on a terminal alone.
     for tasks in tqdm(groups.values(), desc="Converting", unit="text", disable=None, leave=False):
-        yield build_doc(tasks, nlp, options, report)
+        doc = build_doc(tasks, nlp, options, report)
+        if doc is not None:
+            yield doc
 
 
-def build_doc(tasks: Sequence[Task], nlp: Language, options: ConvertOptions, report: Report) -> Doc:
-    """The document of all answers to one text."""
+def build_doc(tasks: Sequence[Task], nlp: Language, options: ConvertOptions, report: Report) -> Doc | None:
+    """The document of all answers to one text; None where its classes are not exclusive, as they should be."""
     latest = _latest(tasks)
     report.notes["answered again by the same annotator"] += len(tasks) - len(latest)
     report.merged += len(tasks) - 1
+    cats = _join_cats(latest, options, report)
+    if cats is None:
+        return None
+    for task in latest:
+        report.answers_kept["accept" if task.accepted else "reject"] += 1
     text = tasks[0].text
     doc = nlp.make_doc(text)
+    doc.cats = cats
     placed = [(task, place_spans(doc, text, task.spans, task.where, options, report)) for task in latest]
     complete = [answer for task, answer in placed if task.kind == "complete"]
     binary = [(task, answer) for task, answer in placed if task.kind == "binary"]
@@ -84,6 +93,23 @@ def _latest(tasks: Sequence[Task]) -> list[Task]:
         key: object = (task.annotator, task.kind, question) if task.annotator else number
         latest[key] = task
     return list(latest.values())
+
+
+def _join_cats(tasks: Sequence[Task], options: ConvertOptions, report: Report) -> dict[str, float] | None:
+    """The classes of a text; None, and the text counted as skipped, where exclusive ones contradict one another."""
+    answers = [task for task in tasks if task.cats]
+    cats = mean_cats(task.cats for task in answers)
+    complete = any(not task.one_class for task in answers)
+    problem = exclusive_problem(cats, complete) if options.exclusive and cats else None
+    if problem:
+        where = ", ".join(task.where for task in answers)
+        report.skip(NOT_EXCLUSIVE, Errors.N117.format(where=where, problem=problem))
+        return None
+    if options.soft_labels == "vote":
+        voted = vote_cats(cats, one=options.exclusive and complete)
+        report.notes["text with undecided classes"] += len(voted) < len(cats)
+        return voted
+    return cats
 
 
 def _to_spans(doc: Doc, spans: Iterable[TokenSpan]) -> list[Span]:
@@ -144,7 +170,6 @@ def _keep_rejected(doc: Doc, spans: Sequence[TokenSpan], report: Report) -> None
 
 
 def _set_item(doc: Doc, tasks: Sequence[Task]) -> None:
-    doc.cats = mean_cats(task.cats for task in tasks if task.cats)
     values = {
         attributes.DOC_ITEM_ID: tasks[0].item_id,
         attributes.DOC_DATE: next((task.date for task in tasks if task.date), None),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
 
 import srsly
 from tqdm import tqdm
@@ -15,22 +16,25 @@ from tqdm import tqdm
 from ...errors import Errors, NlpkitError
 from .report import Report
 
-FORMATS = ("prodigy", "tagged", "spacy-json", "spacy")
+FORMATS = ("prodigy", "table", "ag-news", "tagged", "spacy-json", "spacy")
 SUFFIXES = {
     ".jsonl": "prodigy",
+    ".csv": "table",
     ".iob": "tagged",
     ".bio": "tagged",
     ".conll": "tagged",
     ".tsv": "tagged",
     ".spacy": "spacy",
 }
+PACKED: dict[str, Callable[..., IO[bytes]]] = {".gz": gzip.open, ".xz": lzma.open}  # type: ignore[dict-item]
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Line(NamedTuple):
     """A line of a text file, without its line break.
 
     where (str): File and line number (from 1), for messages.
-    text (str): The line, "" where it cannot be read.
+    text (str): The line, with U+FFFD in place of what cannot be read.
     problem (str | None): The coded message of why it cannot.
     """
 
@@ -58,17 +62,23 @@ def find_files(path: Path) -> list[Path]:
     return files
 
 
-def detect_format(path: Path) -> str:
-    """The format of a file by its extension (less a `.gz`), for .json and other names by its content.
-
-    RAISES: N021 where it is unknown, N029 where the file is empty, N034 for a table of texts.
-    """
+def unpacked_suffix(path: Path) -> str:
+    """The extension of a file in lower case, less a `.gz` or `.xz`; "" where there is none."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    suffix = next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")
+    return next((suffix for suffix in reversed(suffixes) if suffix not in PACKED), "")
+
+
+def detect_format(path: Path, columns_named: bool = False) -> str:
+    """The format of a file by its extension (less a `.gz` or `.xz`), for .json and other names by its content.
+
+    columns_named (bool): Whether columns of a table were asked for, so that a .tsv file is one.
+    RAISES: N021 where it is unknown, N029 where the file is empty.
+    """
+    suffix = unpacked_suffix(path)
+    if suffix == ".tsv" and columns_named:
+        return "table"
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
-    if suffix == ".csv":
-        raise NlpkitError(Errors.N034.format(path=path, problem="a CSV file holds texts and no annotation of spans"))
     start = _read_start(path)
     if not start:
         raise NlpkitError(Errors.N029.format(path=path))
@@ -86,14 +96,14 @@ def _read_start(path: Path) -> bytes:
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading, unpacked where its name ends in .gz.
+    """Open a file for reading, unpacked where its name ends in .gz or .xz.
 
     RAISES: N032 where it cannot be opened or, in the block, read or unpacked.
     """
     try:
-        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file_:
-            yield cast("IO[bytes]", file_)
-    except (OSError, EOFError, zlib.error) as error:
+        with PACKED.get(path.suffix.lower(), open)(path, "rb") as file_:
+            yield file_
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise NlpkitError(Errors.N032.format(where=path, what="a readable file", reason=error)) from error
 
 
@@ -107,7 +117,7 @@ def read_lines(path: Path, *, keep_breaks: bool = False) -> Iterator[Line]:
     """The lines of a UTF-8 file; one that is not UTF-8 comes with a problem (N027).
 
     keep_breaks (bool): Leave the line breaks on, as the csv module wants them.
-    RAISES: N029 where the file is empty, N032 where a .gz file cannot be unpacked.
+    RAISES: N029 where the file is empty, N032 where it cannot be unpacked, N027 where all of it is UTF-16.
     """
     number = 0
     # The bar shows itself on a terminal alone.
@@ -118,14 +128,18 @@ def read_lines(path: Path, *, keep_breaks: bool = False) -> Iterator[Line]:
         for number, raw in enumerate(file_, start=1):
             bar.update(len(raw))
             where = f"{path}, line {number}"
+            if number == 1 and raw.startswith(UTF_16_MARKS):
+                raise NlpkitError(Errors.N027.format(where=path, reason="it starts as UTF-16 does"))
             try:
                 text = raw.decode("utf8")
             except UnicodeDecodeError as error:
-                yield Line(where, "", Errors.N027.format(where=where, reason=error))
-                continue
+                text = raw.decode("utf8", errors="replace")
+                problem: str | None = Errors.N027.format(where=where, reason=error)
+            else:
+                problem = None
             if number == 1:
                 text = text.removeprefix("\ufeff")
-            yield Line(where, text if keep_breaks else text.rstrip("\r\n"))
+            yield Line(where, text if keep_breaks else text.rstrip("\r\n"), problem)
     if number == 0:
         raise NlpkitError(Errors.N029.format(path=path))
 

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
 from ...errors import Warnings
+
+# Reasons and notes that the warnings depend on.
+MISALIGNED = "misaligned"
+CONTROL_CHARACTERS = "control characters in the text"
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """Where the texts and labels of a table are.
+
+    text_columns (tuple[str | int, ...]): The columns joined to the text: names in the header line, or numbers from 0
+        of a table without one.
+    label_column (str | int): The column of the label, a name or a number as well.
+    label_names (tuple[str, ...]): The labels: the column holds them, or their numbers from 1. Empty: as they are.
+    quotes (bool): Whether fields may stand in double quotes; otherwise quotes are text.
+    """
+
+    text_columns: tuple[str | int, ...] = ("text",)
+    label_column: str | int = "label"
+    label_names: tuple[str, ...] = ()
+    quotes: bool = True
 
 
 @dataclass(frozen=True)
@@ -18,6 +41,10 @@ class ConvertOptions:
     clean (bool): Clean the texts (`spacy_nlpkit.data.cleaning`) and move the spans with them.
     binary (bool | None): Whether Prodigy's lines are yes/no answers to one span; None: decided line by line.
     n_sents (int): Sentences to a document of tagged files; 0: as -DOCSTART- says, without it one.
+    table (TableOptions | None): Where the texts and labels of tables are; None: columns "text" and "label", and
+        .tsv files are no tables but tagged tokens.
+    exclusive (bool): Refuse texts that have not just one label: of several right ones, or whose values miss 1.
+    soft_labels (str): What several annotators of one text come to: "distribution", or the label of a "vote".
     """
 
     format: str = "auto"
@@ -26,6 +53,9 @@ class ConvertOptions:
     clean: bool = False
     binary: bool | None = None
     n_sents: int = 0
+    table: TableOptions | None = None
+    exclusive: bool = False
+    soft_labels: str = "distribution"
 
 
 @dataclass
@@ -35,7 +65,8 @@ class Report:
     read, converted, merged (int): Items: lines, sentences, paragraphs or documents, as the format has it.
     skipped (Counter[str]): Items left out, by reason.
     spans_read (int), spans_skipped (Counter[str]): Annotated spans, and those left out, by reason.
-    labels (Counter[str]): Entities of the converted items, by label.
+    labels, classes (Counter[str]): Entities of the converted items, and items that have a class, by label.
+    answers_read, answers_kept (Counter[str]): Annotations that came in, and those that count, by answer.
     notes (Counter[str]): What else happened to an item or span that was kept.
     problems (list[str]): The first `max_problems` coded messages, each with file and line.
     problem_count (int): How many there were in all.
@@ -49,6 +80,9 @@ class Report:
     spans_read: int = 0
     spans_skipped: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=Counter)
+    answers_read: Counter[str] = field(default_factory=Counter)
+    answers_kept: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     problem_count: int = 0
@@ -73,7 +107,7 @@ class Report:
     def warnings(self, path: str) -> list[str]:
         """The coded warnings that the counts of a finished run call for."""
         found = []
-        if self.converted and not self.labels:
+        if self.converted and not self.labels and not self.classes:
             found.append(Warnings.NW020.format(path=path, converted=self.converted))
         if self.notes[CONTROL_CHARACTERS]:
             found.append(Warnings.NW021.format(count=self.notes[CONTROL_CHARACTERS]))
@@ -91,14 +125,13 @@ class Report:
         """The counts as rows of a table, without those that are zero (but always read and converted)."""
         rows = [("Items read", self.read), ("Items converted", self.converted), ("Items merged", self.merged)]
         rows += [(f"Items skipped: {reason}", count) for reason, count in self.skipped.most_common()]
+        rows += [("Annotations in", self.answers_read.total())]
+        rows += [(f"Annotations in: {answer}", count) for answer, count in self.answers_read.most_common()]
+        rows += [(f"Answers kept: {answer}", count) for answer, count in self.answers_kept.most_common()]
         rows += [("Spans read", self.spans_read)]
         rows += [(f"Spans skipped: {reason}", count) for reason, count in self.spans_skipped.most_common()]
         rows += [(f"Note: {note}", count) for note, count in self.notes.most_common()]
         rows += [(f"Entities: {label}", count) for label, count in self.labels.most_common()]
+        rows += [(f"Class: {label}", count) for label, count in self.classes.most_common()]
         kept = [row for i, row in enumerate(rows) if i < 2 or row[1]]
         return [(name, f"{count:,}") for name, count in kept]
-
-
-# Reasons and notes that the warnings depend on.
-MISALIGNED = "misaligned"
-CONTROL_CHARACTERS = "control characters in the text"

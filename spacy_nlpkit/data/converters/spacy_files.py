@@ -15,6 +15,7 @@ from spacy.training.gold_io import json_to_annotations
 from ... import attributes
 from ...errors import Errors, NlpkitError
 from ...util import atomic_write
+from .classes import NOT_EXCLUSIVE, exclusive_problem
 from .reading import read_bytes, read_json
 from .report import ConvertOptions, Report
 
@@ -67,6 +68,10 @@ def convert_docbin(paths: Sequence[Path], nlp: Language, options: ConvertOptions
             report.read += 1
             if not doc.text.strip():
                 report.skip("blank text", Errors.N030.format(where=f"{path}, document {report.read}"))
+                continue
+            problem = exclusive_problem(doc.cats, complete=False) if options.exclusive else None
+            if problem:
+                report.skip(NOT_EXCLUSIVE, Errors.N117.format(where=f"{path}, document {report.read}", problem=problem))
                 continue
             keep_labels(doc, options, report)
             yield doc

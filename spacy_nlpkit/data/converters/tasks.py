@@ -10,13 +10,13 @@ from typing import Any
 
 from ...errors import Errors
 from ..cleaning import clean
+from .classes import NOT_EXCLUSIVE, exclusive_problem, label_problem
 from .reading import read_json_lines
-from .report import CONTROL_CHARACTERS, ConvertOptions, Report
+from .report import CONTROL, CONTROL_CHARACTERS, ConvertOptions, Report
 from .spans import CharSpan
 
 ANSWERS = ("accept", "reject", "ignore")
 ISO_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?\Z")
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Task:
         is about these spans alone), or "none" (the task is not about spans).
     spans (tuple[CharSpan, ...]): The spans, with offsets into `text`.
     accepted (bool): The answer of a binary task.
-    cats (dict[str, float]): The classes that the answer decides: 1.0 or 0.0.
+    cats (dict[str, float]): The classes that the answer decides: 1.0 or 0.0, or a share between.
+    one_class (bool): Whether the answer is about one class alone, and open on all others.
     annotator (str): Who answered, "" where the line does not tell.
     item_id, date (str | None): `meta.id` and `meta.date`.
     """
@@ -39,6 +40,7 @@ class Task:
     spans: tuple[CharSpan, ...]
     accepted: bool
     cats: dict[str, float]
+    one_class: bool
     annotator: str
     item_id: str | None
     date: str | None
@@ -75,14 +77,15 @@ def parse_task(record: Any, where: str, options: ConvertOptions, max_length: int
     answer = record.get("answer", "accept")
     if answer not in ANSWERS:
         raise _malformed(where, f"unknown answer {answer!r}, expected accept, reject or ignore")
+    report.answers_read[answer] += 1
     if answer == "ignore":
         report.skip("answer ignore")
         return None
     raw = _get_text(record, where, max_length)
     spans = _get_spans(record, raw, where)
     kind = _get_kind(record, spans, options)
-    binary_class = kind == "none" and isinstance(record.get("label"), str)
-    if answer == "reject" and kind != "binary" and not binary_class:
+    one_class = kind == "none" and record.get("label") is not None
+    if answer == "reject" and kind != "binary" and not one_class:
         report.skip("answer reject")
         return None
     if kind == "binary" and answer == "reject" and len(spans) != 1:
@@ -99,6 +102,10 @@ def parse_task(record: Any, where: str, options: ConvertOptions, max_length: int
     if not text.strip():
         raise _Bad("blank text", Errors.N030.format(where=where))
     report.notes[CONTROL_CHARACTERS] += bool(CONTROL.search(text))
+    cats = _get_cats(record, where, answer == "accept", one_class)
+    problem = exclusive_problem(cats, complete=not one_class) if options.exclusive and cats else None
+    if problem:
+        raise _Bad(NOT_EXCLUSIVE, Errors.N117.format(where=where, problem=problem))
     annotator = record.get("_annotator_id") or record.get("_session_id") or ""
     return Task(
         where=where,
@@ -106,7 +113,8 @@ def parse_task(record: Any, where: str, options: ConvertOptions, max_length: int
         kind=kind,
         spans=tuple(spans),
         accepted=answer == "accept",
-        cats=_get_cats(record, where, answer == "accept", binary_class),
+        cats=cats,
+        one_class=one_class,
         annotator=str(annotator),
         item_id=None if meta.get("id") is None else str(meta["id"]),
         date=_get_date(meta, report),
@@ -181,7 +189,7 @@ def _get_kind(record: dict[str, Any], spans: list[CharSpan], options: ConvertOpt
     """What the spans of a record say (`Task.kind`), by `_view_id` or, without it, by what is there."""
     view = record.get("_view_id")
     asked_binary = record.get("_is_binary", record.get("_binary"))
-    if view in ("choice", "classification") or (view is None and isinstance(record.get("label"), str)):
+    if view in ("choice", "classification") or (view is None and record.get("label") is not None):
         return "none"
     if options.binary is not None and spans:
         return "binary" if options.binary else "complete"
@@ -200,17 +208,42 @@ def _has_score(record: dict[str, Any], count: int) -> bool:
     return any(isinstance(source, dict) and not source.keys().isdisjoint(("score", "pattern")) for source in sources)
 
 
-def _get_cats(record: dict[str, Any], where: str, accepted: bool, binary: bool) -> dict[str, float]:
-    if binary:
-        return {record["label"]: float(accepted)}
+def _get_cats(record: dict[str, Any], where: str, accepted: bool, one_class: bool) -> dict[str, float]:
+    """The classes of a record: `label` with the answer, `accept` out of `options`, or `cats` with values."""
+    if one_class:
+        return {_check_label(record["label"], where): float(accepted)}
     chosen = _get(record, "accept", list, where)
     options = _get(record, "options", list, where)
+    values = _get(record, "cats", dict, where)
+    if values:
+        if chosen:
+            raise _malformed(where, "'accept' and 'cats' both tell the classes")
+        return {_check_label(name, where): _check_value(name, value, where) for name, value in values.items()}
     if "accept" not in record:
         return {}
-    names = [option.get("id") if isinstance(option, dict) else option for option in options]
-    cats = {str(name): 0.0 for name in names if name is not None}
-    cats.update({str(name): 1.0 for name in chosen})
+    ids = [option.get("id") if isinstance(option, dict) else option for option in options]
+    cats = {_check_label(name, where): 0.0 for name in ids if name is not None}
+    names = [_check_label(name, where) for name in chosen]
+    if cats and not cats.keys() >= set(names):
+        raise _malformed(where, f"'accept' holds {names}, but 'options' {list(cats)}")
+    cats.update(dict.fromkeys(names, 1.0))
     return cats
+
+
+def _check_label(name: Any, where: str) -> str:
+    """The name of a label as a string: numbers are names, too."""
+    if type(name) is int:
+        return str(name)
+    problem = label_problem(name)
+    if problem:
+        raise _Bad("bad label", Errors.N115.format(where=where, problem=problem))
+    return str(name)
+
+
+def _check_value(name: str, value: Any, where: str) -> float:
+    if not isinstance(value, bool | int | float) or not 0 <= value <= 1:
+        raise _malformed(where, f"'cats' gives {name!r} the value {value!r}, expected true, false or 0 to 1")
+    return float(value)
 
 
 def _get_date(meta: dict[str, Any], report: Report) -> str | None:

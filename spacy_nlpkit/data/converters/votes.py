@@ -1,4 +1,4 @@
-"""Several answers to one text: what the annotators together say of its entities and classes."""
+"""Several answers to one text: what the annotators together say of its entities."""
 
 from __future__ import annotations
 
@@ -56,23 +56,6 @@ def pick_id(ids: Mapping[str, int]) -> str:
     if not known or (len(known) == 2 and known[0][1] == known[1][1]):
         return ""
     return known[0][0]
-
-
-def mean_cats(answers: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Soft labels: for each class the mean over those who were asked for it."""
-    votes: dict[str, list[float]] = {}
-    for cats in answers:
-        for name, value in cats.items():
-            votes.setdefault(name, []).append(value)
-    return {name: sum(values) / len(values) for name, values in votes.items()}
-
-
-def pick_category(cats: Mapping[str, float]) -> str | None:
-    """The one class that at least half chose and none equals, or None."""
-    best = sorted(cats.items(), key=lambda item: -item[1])[:2]
-    if not best or best[0][1] < 0.5 or (len(best) == 2 and best[0][1] == best[1][1]):
-        return None
-    return best[0][0]
 
 
 def _runs(tokens: Iterable[int]) -> list[tuple[int, int]]:
