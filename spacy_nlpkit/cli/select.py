@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 DIVERSITY = 0.3
-# A label that does not exclude others counts as predicted from this probability on.
+# A label that does not exclude others counts as predicted from this probability on, where the component has no other.
 PREDICTED = 0.5
 # How far from 1 the sum of a distribution may be, and a probability outside 0 to 1: rounding of float32.
 ROUNDING = 1e-3
@@ -165,11 +165,12 @@ def text_key(text: str) -> int:
 class Pool:
     """What a classifier says of the texts of a `Source`.
 
-    labels (tuple[str, ...]), exclusive (bool): Its labels, and whether exactly one of them is right.
+    thresholds (dict[str, float]): Its labels, and from which probability on each is predicted where not `exclusive`.
+    exclusive (bool): Whether exactly one of the labels is right.
     probabilities (texts, labels): float32.
     """
 
-    labels: tuple[str, ...]
+    thresholds: dict[str, float]
     exclusive: bool
     probabilities: Floats
 
@@ -180,11 +181,11 @@ class Pool:
         return uncertainty(self.probabilities, strategy, self.exclusive)
 
     def predicted(self, number: int) -> list[str]:
-        """The labels of a text: the likeliest one, or where they do not exclude each other all from `PREDICTED` on."""
+        """The likeliest label of a text, or where they do not exclude each other all that reach their threshold."""
         row = self.probabilities[number]
         if self.exclusive:
-            return [self.labels[row.argmax()]]
-        return [label for label, probability in zip(self.labels, row) if probability >= PREDICTED] or ["none"]
+            return [list(self.thresholds)[row.argmax()]]
+        return [label for value, (label, least) in zip(row, self.thresholds.items()) if value >= least] or ["none"]
 
 
 class Classifier:
@@ -237,7 +238,12 @@ class Classifier:
                     )
             probabilities[number] = [doc.cats[label] for label in self.labels]
         np.clip(probabilities, 0, 1, out=probabilities)
-        return Pool(self.labels, self._is_exclusive(probabilities), probabilities)
+        return Pool(self._thresholds(), self._is_exclusive(probabilities), probabilities)
+
+    def _thresholds(self) -> dict[str, float]:
+        if hasattr(self._pipe, "label_thresholds"):
+            return self._pipe.label_thresholds()
+        return dict.fromkeys(self.labels, PREDICTED)
 
     def _is_exclusive(self, probabilities: Floats) -> bool:
         """As the component says, or spaCy's own is known to be; of any other, whether each text's sum to 1."""
@@ -273,11 +279,11 @@ def pick_texts(
 
 def make_task(record: TextRecord, pool: Pool, scores: Floats, strategy: str, number: int) -> dict[str, Any]:
     """A choice between the labels, as `textcat.manual` shows it; `meta` has what the texts' own says and the scores."""
-    probabilities = {label: round(float(value), 4) for label, value in zip(pool.labels, pool.probabilities[number])}
+    probabilities = {label: round(float(value), 4) for label, value in zip(pool.thresholds, pool.probabilities[number])}
     told = {"score": round(float(scores[number]), 4), "strategy": strategy, "probabilities": probabilities}
     return {
         "text": record.text,
-        "options": [{"id": label, "text": label} for label in pool.labels],
+        "options": [{"id": label, "text": label} for label in pool.thresholds],
         "meta": {**record.meta, **told},
     }
 

@@ -30,6 +30,7 @@ MONEY = ["bank", "shares", "profit", "bond", "market"]
 LABELS = ["Sport", "Business"]
 SURE = [f"{a} {b} {c}" for words in (SPORT, MONEY) for a, b, c in zip(words, words[1:], words[2:])]
 UNSURE = [f"{a} {b}" for a, b in zip(SPORT, MONEY)]
+NEITHER = "rain in may"
 
 
 def is_about(text: str) -> dict[str, float]:
@@ -37,20 +38,19 @@ def is_about(text: str) -> dict[str, float]:
     return {"Sport": float(bool(words & set(SPORT))), "Business": float(bool(words & set(MONEY)))}
 
 
-def train(path: Path, factory: str, texts: list[str]) -> None:
+def train(path: Path, factory: str, texts: list[str], **settings: Any) -> None:
     fix_random_seed(0)
     nlp = spacy.blank("en")
-    model = {
-        "@architectures": "spacy.TextCatBOW.v3",
-        "exclusive_classes": factory == "textcat",
-        "no_output_layer": False,
-    }
-    nlp.add_pipe(factory, config={"model": {**model, "ngram_size": 1, "length": 1000}})
+    model = {"@architectures": "spacy.TextCatBOW.v3", "ngram_size": 1, "length": 1000, "no_output_layer": False}
+    model["exclusive_classes"] = factory == "textcat"
+    pipe = nlp.add_pipe(factory, config={"model": model, **settings})
     examples = [Example.from_dict(nlp.make_doc(text), {"cats": is_about(text)}) for text in texts]
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.05
     for _ in range(20):
         nlp.update(examples, sgd=optimizer)
+    if hasattr(pipe, "calibrate"):
+        pipe.calibrate(examples)
     nlp.to_disk(path)
 
 
@@ -78,7 +78,7 @@ def _same_ops_after() -> Any:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("select")
     train(path / "textcat", "textcat", SURE)
-    train(path / "multilabel", "textcat_multilabel", [*SURE, *UNSURE, "rain in may"])
+    train(path / "multilabel", "textcat_multilabel", [*SURE, *UNSURE, NEITHER])
     for name in ("select_test_cats", "select_test_no_cats", "textcat"):
         nlp = spacy.blank("en")
         nlp.add_pipe(name)
@@ -182,6 +182,22 @@ def test_labels_that_do_not_exclude_each_other(folder: Path, tmp_path: Path) -> 
         assert f"predicted: {label} {number}" in output
     best, least = sorted(max(p, 1 - p) for p in both["probabilities"].values())[::-1]
     assert both["score"] == pytest.approx(1 - best * least + best * (1 - least), abs=1e-3)
+
+
+def test_a_text_classifier_tells_whether_labels_are_exclusive_and_from_where_on_they_hold(tmp_path: Path) -> None:
+    settings = {"exclusive": False, "thresholds": {"Sport": 0.0, "Business": 1.0}}
+    train(tmp_path / "model", "text_classifier", [*SURE, *UNSURE, NEITHER], **settings)
+    texts = ["goal coach", "bank bond", "goal bank"]
+    source = write_lines(tmp_path / "texts.jsonl", [{"text": text} for text in texts])
+    arguments = [tmp_path / "model", source, tmp_path / "out.jsonl", "-k", 3]
+    status, output = run(*arguments, component="text_classifier")
+    assert status == 0, output
+    assert "Labels not exclusive" in output
+    assert "predicted: Sport 3" in output
+    assert "predicted: Business" not in output
+    nlp = spacy.load(tmp_path / "model")
+    for task in read_lines(tmp_path / "out.jsonl"):
+        assert task["meta"]["probabilities"] == pytest.approx(nlp(task["text"]).cats, abs=1e-4)
 
 
 @pytest.mark.parametrize(
