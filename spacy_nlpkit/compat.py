@@ -12,6 +12,7 @@ EXTRA_OF = {
     "spacy_transformers": "spacy-nlpkit[transformers]",
     "tokenizers": "spacy-nlpkit[transformers]",
     "safetensors": "spacy-nlpkit[transformers]",
+    "matplotlib": "spacy-nlpkit[viz]",
 }
 
 
