@@ -34,7 +34,7 @@ def tfidf_linear(options: NgramOptions, scale: float, nO: int | None = None) -> 
         init=_init,
         params={"W": None, "b": None, "idf": None},
         dims={"nO": nO},
-        attrs={"options": options, "scale": scale},
+        attrs={"options": options, "scale": scale, "count_documents": count_documents},
     )
     return as_class_output(model, lambda n_labels: tfidf_linear(options, scale, n_labels), {"W": 1, "b": 0})
 

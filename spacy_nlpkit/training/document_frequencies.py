@@ -8,24 +8,31 @@ from spacy.util import resolve_dot_names
 from thinc.api import Model
 
 from ..errors import Errors, NlpkitError
-from ..layers.tfidf import count_documents, uncounted
+
+# Attribute of a layer that counts documents, and the parameter that holds the outcome.
+COUNT_DOCUMENTS = "count_documents"
+FREQUENCIES = "idf"
 
 
 @spacy.registry.callbacks("spacy_nlpkit.document_frequencies.v1")
 def make_document_frequencies(corpus: str = "corpora.train") -> Callable[[Language], Language]:
     """A callback for `[initialize] before_init`: count the documents of a corpus for every layer that needs it.
 
-    corpus (str): Dotted name of a reader in the pipeline's config; its texts need no labels. spaCy's own `textcat` shows a
-        model ten documents when it is initialized, and a corpus without end 100, which say nothing of frequencies.
+    corpus (str): Dotted name of a reader in the pipeline's config; its texts need no labels. spaCy's own `textcat`
+        shows a model ten documents when it is initialized, and a streamed corpus 100: they say nothing of frequencies.
     RAISES (by the callback): N133 where the corpus cannot be read or has no documents.
     """
 
     def count(nlp: Language) -> Language:
-        models = [pipe.model for _, pipe in nlp.components if isinstance(getattr(pipe, "model", None), Model)]
-        for layer in [layer for model in models for layer in uncounted(model)]:
+        models = [getattr(pipe, "model", None) for _, pipe in nlp.components]
+        nodes = [node for model in models if isinstance(model, Model) for node in model.walk()]
+        layers = [node for node in nodes if COUNT_DOCUMENTS in node.attrs]
+        for layer in layers:
+            if layer.has_param(FREQUENCIES):
+                continue
             try:
                 (reader,) = resolve_dot_names(nlp.config.interpolate(), [corpus])
-                counted = count_documents(layer, (example.predicted for example in reader(nlp)))
+                counted = layer.attrs[COUNT_DOCUMENTS](layer, (example.predicted for example in reader(nlp)))
             except (KeyError, TypeError, ValueError, OSError) as error:
                 problem = f"{type(error).__name__}: {error}"
                 raise NlpkitError(Errors.N133.format(corpus=corpus, problem=problem)) from error
