@@ -1,8 +1,8 @@
 """Every message a user can meet, with a code that documentation and tests refer to.
 
 Blocks: 001-019 every pipe, 020-049 data, 050-069 symbols and listings, 070-089 ticker_ner, 090-109 command line,
-evaluation and metrics, 110-111 scores of classes, 112-119 classes in data, 120-123 selection of texts. A message names
-the thing, the place and the next step.
+evaluation and metrics, 110-111 scores of classes, 112-119 classes in data, 120-123 selection of texts, 124-127
+learning curves. A message names the thing, the place and the next step.
 """
 
 from __future__ import annotations
@@ -225,6 +225,7 @@ class Errors(metaclass=_Coded):
         "{where}: {problem}. Mend the row: a field that holds the separator, a quote or a line break stands in double "
         "quotes, and quotes in it are doubled. Where quotes are plain text, `convert --no-quotes` reads them so."
     )
+    N114 = "{count} texts of '{split}' have classes with values other than 0 to 1. Correct the annotations."
     N115 = "{where}: {problem}. Give each text a label of printable characters, or remove the item."
     N116 = (
         "{where}: the label {label!r} is neither one of {names} nor the number of one, from 1. Correct the row, or "
@@ -233,6 +234,13 @@ class Errors(metaclass=_Coded):
     N117 = (
         "{where}: {problem}. With --exclusive just one label of a text is right, or shares of them add up to 1: "
         "correct the annotation, or leave --exclusive out."
+    )
+    N118 = (
+        "{count} texts of '{split}' have classes that are not exclusive. Decide for one class of each, or set exclusive "
+        "= false in the config of the classifier."
+    )
+    N119 = (
+        "The classes of '{split}' leave nothing to learn: {problem}. Check what was annotated and how it was converted."
     )
     # 120-123: selection of texts
     N120 = (
@@ -255,7 +263,7 @@ class Errors(metaclass=_Coded):
     N124 = "No learning curve can be drawn with {config}: {problem} Correct the config, or the options of the command."
     N125 = (
         "Training on {size} documents with seed {seed} failed with exit status {status}; what was finished before is "
-        "kept in {output}. Try the config with `python -m spacy train`. The last lines of the training:\n{lines}"
+        "kept in {output}. Try the config with `python -m spacy train`. The last lines of the training: {lines}"
     )
     N126 = "No score '{metric}' in the results of the pipeline. Name others with --metric: {available}."
     N127 = (
@@ -381,6 +389,8 @@ class Warnings(metaclass=_Coded):
         "[components.{name}.thresholds]."
     )
     # 090-109: command line, evaluation and metrics
+    # 112-119: classes in data
+    NW112 = "Every text of '{split}' that has classes has '{label}': a classifier could not learn from these."
     # 120-123: selection of texts
     NW120 = (
         "{count:,} texts were to be selected, but there are only {found:,}, and all of them are. Give more texts, or "

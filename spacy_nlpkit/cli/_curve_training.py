@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import time
@@ -23,7 +24,9 @@ MARKS: dict[str, Any] = {
     "paths.test": "learning-curve/test",
     "system.seed": 9_081_726,
 }
-LINES_SHOWN = 12
+# Of what a failed training printed.
+LINES_SHOWN = 8
+LINE_LENGTH = 300
 
 
 class CurveConfig(NamedTuple):
@@ -109,7 +112,7 @@ def train(curve: CurveConfig, train_path: Path, dev_path: Path, seed: int, folde
 
     folder (Path): An existing folder for the pipeline and for what the training prints.
     RETURNS (tuple): The best pipeline, and the seconds it took.
-    RAISES: CalledProcessError where it fails, with the last lines of what it printed as `output`.
+    RAISES: CalledProcessError where it fails, with the last lines of what it printed as `output`, in one line.
     """
     import srsly
 
@@ -128,9 +131,16 @@ def train(curve: CurveConfig, train_path: Path, dev_path: Path, seed: int, folde
     log = folder / "train.log"
     start = time.perf_counter()
     with log.open("wb") as file_:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file_, stderr=subprocess.STDOUT)
+        environment = {**os.environ, "ANSI_COLORS_DISABLED": "1"}
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=file_, stderr=subprocess.STDOUT, env=environment
+        )
     seconds = time.perf_counter() - start
     if done.returncode:
-        lines = [line for line in log.read_text(encoding="utf8", errors="replace").splitlines() if line.strip()]
-        raise subprocess.CalledProcessError(done.returncode, command, "\n".join(lines[-LINES_SHOWN:]))
+        raise subprocess.CalledProcessError(done.returncode, command, _last_lines(log))
     return folder / "model-best", seconds
+
+
+def _last_lines(log: Path) -> str:
+    lines = [" ".join(line.split()) for line in log.read_text(encoding="utf8", errors="replace").splitlines()]
+    return " | ".join(line[:LINE_LENGTH] for line in [line for line in lines if line][-LINES_SHOWN:])
