@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from .ngrams import NgramOptions, Ngrams, drop_ngrams, extract_ngrams
+from .ngrams import NgramOptions, Ngrams, drop_ngrams, extract_ngrams, sum_rows
 
 Bag = Model[list[Doc], Floats2d]
 Backprop = Callable[[Floats2d, Floats2d], None]
@@ -67,8 +67,8 @@ def _mean(model: Bag, ngrams: Ngrams) -> tuple[Floats2d, Backprop]:
         ops.asarray1i(lengths) for lengths in (ngrams.word_lengths, ngrams.doc_lengths, ngrams.gram_lengths)
     )
     share = ops.asarray2f((1.0 / np.maximum(ngrams.counts, 1)).astype("float32")[:, None])
-    words = ops.reduce_sum(table[word_rows], word_lengths)
-    pooled = ops.reduce_sum(words[token_word], doc_lengths) + ops.reduce_sum(table[gram_rows], gram_lengths)
+    words = sum_rows(ops, table[word_rows], word_lengths)
+    pooled = sum_rows(ops, words[token_word], doc_lengths) + sum_rows(ops, table[gram_rows], gram_lengths)
 
     def backprop(d_pooled: Floats2d, d_table: Floats2d) -> None:
         d_sum = d_pooled * share

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,3 +209,8 @@ def expand_ranges(starts: Ints, lengths: Ints) -> Ints:
     """The numbers of each range `start ... start + length`, one range after the other."""
     offsets = np.cumsum(lengths) - lengths
     return np.arange(lengths.sum()) + np.repeat(starts - offsets, lengths)
+
+
+def sum_rows(ops: Any, rows: Any, lengths: Any) -> Any:
+    """`ops.reduce_sum`, which cannot take no rows at all."""
+    return ops.reduce_sum(rows, lengths) if len(rows) else ops.alloc2f(len(lengths), rows.shape[1])

@@ -13,7 +13,7 @@ from thinc.types import Floats2d
 
 from ..errors import Errors, NlpkitError
 from .class_output import as_class_output
-from .ngrams import Ints, NgramOptions, extract_ngrams, sum_segments
+from .ngrams import Ints, NgramOptions, extract_ngrams, sum_rows, sum_segments
 
 Layer = Model[list[Doc], Floats2d]
 NAME = "tfidf_linear"
@@ -100,7 +100,7 @@ def _forward(model: Layer, docs: list[Doc], is_train: bool) -> tuple[Floats2d, C
     found, counts, per_doc = count_features(docs, model.attrs["options"])
     weights = ops.asarray2f(weigh_features(model, found, counts, per_doc)[:, None])
     rows, lengths = ops.asarray1i(found), ops.asarray1i(per_doc)
-    scores = ops.reduce_sum(W[rows] * weights, lengths) + model.get_param("b")
+    scores = sum_rows(ops, W[rows] * weights, lengths) + model.get_param("b")
 
     def backprop(d_scores: Floats2d) -> list[Doc]:
         d_W = ops.alloc2f(*W.shape)
