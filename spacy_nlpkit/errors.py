@@ -236,8 +236,8 @@ class Errors(metaclass=_Coded):
         "correct the annotation, or leave --exclusive out."
     )
     N118 = (
-        "{count} texts of '{split}' have classes that are not exclusive. Decide for one class of each, or set exclusive "
-        "= false in the config of the classifier."
+        "{count} texts of '{split}' have classes that are not exclusive. Decide for one class of each, or set "
+        "exclusive = false in the config of the classifier."
     )
     N119 = (
         "The classes of '{split}' leave nothing to learn: {problem}. Check what was annotated and how it was converted."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -16,10 +16,26 @@ from ._util import Arg, Opt, command, msg
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.training import Example
+    from thinc.api import Config
 
     from ..data.checks import Finding, Report
 
 PLACES_SHOWN = 5
+# Factories that learn classes, and whether their labels exclude one another where no setting says so.
+CLASSIFIERS = {"text_classifier": True, "textcat": True, "textcat_multilabel": False}
+
+
+class ConfigData(NamedTuple):
+    """The corpora of a training config.
+
+    corpora: The examples of train, dev and, where the config has it, test.
+    noticed: What the readers warned of.
+    exclusive: Whether the labels of its classifiers exclude one another; None where it trains none.
+    """
+
+    corpora: dict[str, list[Example]]
+    noticed: list[Finding]
+    exclusive: bool | None
 
 
 @command("check-data", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -30,14 +46,18 @@ def check_data_cli(
     dev: Path | None = Opt(None, "--dev", help="Development data (.spacy)"),
     test: Path | None = Opt(None, "--test", help="Test data (.spacy)"),
     lang: str = Opt("en", "--lang", help="Language of the tokenizer where there is no config"),
+    exclusive: bool | None = Opt(
+        None, "--exclusive/--no-exclusive", help="Classes exclude one another or not (default: as the config has it)"
+    ),
     code_path: Path | None = Opt(None, "--code", "-c", help="Python file with functions the config names"),
     json_path: Path | None = Opt(None, "--json", help="Write the report as JSON"),
     strict: bool = Opt(False, "--strict", help="Exit with status 1 on warnings, too"),
 ) -> None:
     """Count labels and look for faults in annotated data; exit with status 1 where training would not make sense.
 
-    Errors: no documents or no labels in a split, no label shared with the training data. All else warns: unseen and
-    rare labels, texts in several splits or annotated in different ways, entities that no token fits, and more.
+    Errors: no documents or no labels in a split, no label shared with the training data, classes that a classifier
+    could not learn from or that are not exclusive as they should be. All else warns: unseen and rare labels, texts in
+    several splits or annotated in different ways, entities that no token fits, and more.
     """
     from spacy.cli._util import import_code, parse_config_overrides
 
@@ -50,12 +70,12 @@ def check_data_cli(
         raise NlpkitError(Errors.N041.format(problem="Paths in a config are set with --paths.train"))
     overrides = parse_config_overrides(list(ctx.args))
     if config_path is None:
-        report = check(read_files(files, lang))
+        report = check(read_files(files, lang), exclusive)
     else:
         import_code(code_path)
-        corpora, noticed = read_config(config_path, overrides)
-        report = check(corpora)
-        report.findings += noticed
+        data = read_config(config_path, overrides)
+        report = check(data.corpora, data.exclusive if exclusive is None else exclusive)
+        report.findings += data.noticed
     if json_path is not None:
         write_report(report, json_path)
     print_report(report)
@@ -86,11 +106,10 @@ def read_files(files: Mapping[str, Path], lang: str) -> dict[str, list[Example]]
     }
 
 
-def read_config(path: Path, overrides: dict[str, Any]) -> tuple[dict[str, list[Example]], list[Finding]]:
+def read_config(path: Path, overrides: dict[str, Any]) -> ConfigData:
     """Read the corpora that a training config names with its own readers, without augmentation.
 
     path (Path): The config. overrides (dict): Settings by dotted name.
-    RETURNS (tuple): The examples of train, dev and, where the config has it, test; and what the readers warned of.
     RAISES: N040 where the config cannot be used, and what its readers raise.
     """
     from ..data.checks import finding
@@ -100,20 +119,23 @@ def read_config(path: Path, overrides: dict[str, Any]) -> tuple[dict[str, list[E
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            nlp, readers = _resolve(path, overrides)
+            nlp, readers, exclusive = _resolve(path, overrides)
             corpora = {name: list(reader(nlp)) for name, reader in readers.items()}
         except NlpkitError:
             raise
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise NlpkitError(Errors.N040.format(config=path, problem=one_line(error))) from error
-    return corpora, [finding(str(w.message)) for w in caught if str(w.message).startswith("[NW")]
+    noticed = [finding(str(w.message)) for w in caught if str(w.message).startswith("[NW")]
+    return ConfigData(corpora, noticed, exclusive)
 
 
-def _resolve(path: Path, overrides: dict[str, Any]) -> tuple[Language, dict[str, Any]]:
-    """The pipeline of a config without components (the tokenizer is all that a reader needs), and its readers."""
+def _resolve(path: Path, overrides: dict[str, Any]) -> tuple[Language, dict[str, Any], bool | None]:
+    """The pipeline of a config without components (the tokenizer is all that a reader needs), its readers, and whether
+    the labels of its classifiers are exclusive."""
     from spacy.util import load_config, load_model_from_config, resolve_dot_names
 
     config = load_config(path, overrides=overrides)
+    exclusive = _is_exclusive(config)
     config["nlp"]["pipeline"] = []
     config["components"] = {}
     _drop_augmenters(config.get("corpora", {}))
@@ -122,7 +144,17 @@ def _resolve(path: Path, overrides: dict[str, Any]) -> tuple[Language, dict[str,
     names = {"train": config["training"]["train_corpus"], "dev": config["training"]["dev_corpus"]}
     if "path" in config["corpora"].get("test", {}) and config["corpora"]["test"]["path"] is not None:
         names["test"] = "corpora.test"
-    return nlp, dict(zip(names, resolve_dot_names(config, list(names.values()))))
+    return nlp, dict(zip(names, resolve_dot_names(config, list(names.values())))), exclusive
+
+
+def _is_exclusive(config: Config) -> bool | None:
+    """Whether all classifiers of a config have exclusive labels; None without one."""
+    config = config.interpolate()
+    blocks = [config.get("components", {}).get(name, {}) for name in config.get("nlp", {}).get("pipeline", [])]
+    found = [
+        block.get("exclusive", CLASSIFIERS[block["factory"]]) for block in blocks if block.get("factory") in CLASSIFIERS
+    ]
+    return all(found) if found else None
 
 
 def _drop_augmenters(block: Any) -> None:

@@ -13,6 +13,7 @@ from spacy.training import Example
 
 from ..attributes import DOC_ITEM_ID
 from ..errors import Errors, Warnings
+from .converters.classes import chosen, exclusive_problem
 
 TRAIN = "train"
 FEW_EXAMPLES = 20
@@ -90,17 +91,20 @@ def finding(message: str, places: Iterable[str] = ()) -> Finding:
     return Finding(code, text, list(places))
 
 
-def check(corpora: Mapping[str, Sequence[Example]]) -> Report:
+def check(corpora: Mapping[str, Sequence[Example]], exclusive: bool | None = None) -> Report:
     """Check the splits of a corpus.
 
     corpora: Name of split ("train", "dev", ...) to its examples, the predicted side as the tokenizer makes it.
-    RETURNS (Report): Errors are N043 (no documents), N044 (no labels) and N045 (no label shared with train);
-        all else is a warning, NW037 to NW046.
+    exclusive: Whether the classes that a classifier is to learn exclude one another; None where there is none.
+    RETURNS (Report): Errors are N043 (no documents), N044 (no labels), N045 (no label shared with train), N114 (class
+        values that are no probabilities), and with a classifier N118 (classes that are not exclusive) and N119 (classes
+        that leave nothing to learn); all else is a warning, NW037 to NW046 and NW112.
     """
     splits = {name: count(examples) for name, examples in corpora.items()}
-    findings = [*_check_labels(splits), *_check_repeated(corpora)]
+    findings = [*_check_labels(splits), *_check_repeated(corpora), *_check_learnable(corpora, exclusive)]
     for name, examples in corpora.items():
         findings += _check_spans(name, examples)
+        findings += _check_values(name, examples, _class_names(corpora.get(TRAIN, ())) if exclusive else None)
     return Report(splits, sorted(findings, key=lambda found: not found.is_error))
 
 
@@ -118,7 +122,7 @@ def count(examples: Sequence[Example]) -> Split:
         split.without_entities += annotated and not doc.ents
         n_missing += sum(token.ent_iob == _MISSING for token in doc)
         labels[ENTITY].update(ent.label_ for ent in doc.ents)
-        labels[CLASS].update(label for label, value in doc.cats.items() if value >= 0.5)
+        labels[CLASS].update(chosen(doc.cats))
         for key, group in doc.spans.items():
             if key != INCORRECT_SPANS:
                 labels[SPAN].update(span.label_ for span in group)
@@ -150,6 +154,46 @@ def _check_labels(splits: Mapping[str, Split]) -> Iterator[Finding]:
         if few:
             message = Warnings.NW038.format(count=len(few), kind=kind, threshold=FEW_EXAMPLES, labels=_listed(few))
             yield finding(message, [f"{TRAIN}: {label}, {n} examples" for label, n in few.items()])
+
+
+def _class_names(examples: Sequence[Example]) -> set[str]:
+    return {label for example in examples for label in example.reference.cats}
+
+
+def _check_learnable(corpora: Mapping[str, Sequence[Example]], exclusive: bool | None) -> Iterator[Finding]:
+    """Classes that are all the same, or are missing where a classifier is to learn them."""
+    for name, examples in corpora.items():
+        if exclusive is not None and examples and not _class_names(examples):
+            yield finding(Errors.N119.format(split=name, problem="no text has any"))
+    annotated = [example.reference.cats for example in corpora.get(TRAIN, ()) if example.reference.cats]
+    names = _class_names(corpora.get(TRAIN, ()))
+    right = {label for cats in annotated for label in chosen(cats)}
+    always = len(right) == 1 and all(right.issubset(chosen(cats)) for cats in annotated)
+    if exclusive and len(names) == 1:
+        problem = f"there is only {names.pop()!r}, and exclusive labels are at least two"
+        yield finding(Errors.N119.format(split=TRAIN, problem=problem))
+    elif always and exclusive is not None:
+        yield finding(Errors.N119.format(split=TRAIN, problem=f"{right.pop()!r} is right for every text"))
+    elif always:
+        yield finding(Warnings.NW112.format(split=TRAIN, label=right.pop()))
+
+
+def _check_values(name: str, examples: Sequence[Example], exclusive: set[str] | None) -> Iterator[Finding]:
+    """Values of classes that are no probabilities, or do not fit labels that exclude one another (given by name)."""
+    wrong, several = [], []
+    for number, example in enumerate(examples, start=1):
+        cats = example.reference.cats
+        place = _place(name, number, example.reference)
+        bad = [f"{label} {value}" for label, value in cats.items() if not 0 <= value <= 1]
+        if bad:
+            wrong.append(f"{place}: {', '.join(bad)}")
+        elif exclusive is not None and cats:
+            problem = exclusive_problem(cats, complete=cats.keys() >= exclusive)
+            several += [f"{place}: {problem}"] if problem else []
+    if wrong:
+        yield finding(Errors.N114.format(count=len(wrong), split=name), wrong)
+    if several:
+        yield finding(Errors.N118.format(count=len(several), split=name), several)
 
 
 def _check_repeated(corpora: Mapping[str, Sequence[Example]]) -> Iterator[Finding]:
@@ -187,7 +231,7 @@ def _differing(docs: Sequence[Doc]) -> list[str]:
     """Entities and classes that not all copies of a text have; what was not annotated is no difference."""
     complete = [doc for doc in docs if len(doc) and all(token.ent_iob != _MISSING for token in doc)]
     spans = [{_without_runs_of_blanks(ent) for ent in doc.ents} for doc in complete]
-    classes = [{f"class {label}" for label, value in doc.cats.items() if value >= 0.5} for doc in docs if doc.cats]
+    classes = [{f"class {label}" for label in chosen(doc.cats)} for doc in docs if doc.cats]
     result = []
     for copies in (spans, classes):
         counts = Counter(item for copy in copies for item in copy)

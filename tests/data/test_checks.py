@@ -89,9 +89,9 @@ def test_unseen_labels(nlp: Language) -> None:
 def test_few_examples(nlp: Language) -> None:
     report = check({"train": [*sound(nlp, "In"), *(annotate(nlp, f"{i} Ohio", ("Ohio", "GPE")) for i in range(19))]})
     assert only(report, "NW038").places == ["train: GPE, 19 examples"]
-    report = check({"train": [annotate(nlp, f"{i} text", Business=1.0, Sports=0.0) for i in range(20)]})
+    report = check({"train": [annotate(nlp, f"{i} text", Business=1.0, Sports=float(i < 20)) for i in range(21)]})
     assert report.findings == []
-    assert report.splits["train"].labels == {"class": {"Business": 20}}
+    assert report.splits["train"].labels == {"class": {"Business": 21, "Sports": 20}}
 
 
 def test_copies_between_and_within_splits(nlp: Language) -> None:
