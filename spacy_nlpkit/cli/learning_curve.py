@@ -107,8 +107,8 @@ def learning_curve(
     metrics: Scores that every run must have; shown as it goes.
     ignore: Components whose scores may all be null.
     RETURNS (tuple): The results, and the sizes as far as the corpus reaches.
-    RAISES: N036, N037, N029, N032, N043 for the data, N127 for the file in the folder, N125 where a training fails, N126
-        for a score that there is not, and what `evaluate` raises.
+    RAISES: N036, N037, N029, N032, N043 for the data, N127 for the file in the folder, N125 where a training fails,
+        N126 for a score that there is not, and what `evaluate` raises.
     """
     from ..data.converters.spacy_files import read_docbin
     from ..data.readers import find_files
