@@ -61,8 +61,8 @@ def text_classifier_score(
 
     What is not annotated is neither rewarded nor punished. Of soft labels the majority counts: exclusive, the single
     most probable label; otherwise a probability above 0.5 is yes, below it no. A tie tells nothing, nor does a label
-    whose lead a label without annotation could still take. A gold label outside `labels` makes any prediction of an
-    exclusive document wrong.
+    whose lead one without annotation could still take. Where the annotation says no to every exclusive label, any
+    prediction is wrong.
 
     examples (Iterable[Example]): Predicted and reference documents. A probability that the prediction lacks counts
         as no.
@@ -109,24 +109,19 @@ def _independent_gold(examples: Sequence[Example], labels: Sequence[str]) -> tup
 
 def _exclusive_gold(examples: Sequence[Example], labels: Sequence[str]) -> tuple[Bools, Bools]:
     """`gold` and `known` of labels of which one holds. RAISES: N110."""
-    cats = [eg.reference.cats for eg in examples]
-    values = _to_array(cats, labels)
+    values = _to_array([eg.reference.cats for eg in examples], labels)
     n, k = values.shape
-    given = ~np.isnan(values)
-    # Two columns more: the best label that is not scored, and what is left for those without annotation.
-    claims = np.zeros((n, k + 2))
-    claims[:, :k] = np.where(given, values, 0.0)
-    n_given = given.sum(axis=1)
-    known_labels = set(labels)
-    for i in np.flatnonzero(np.fromiter(map(len, cats), dtype=np.int64, count=n) > n_given).tolist():
-        claims[i, k] = max((value or 0.0 for label, value in cats[i].items() if label not in known_labels), default=0.0)
-    claims[:, k + 1] = np.where(n_given < k, np.maximum(1.0 - claims.sum(axis=1), 0.0), 0.0)
-    for i in np.flatnonzero((claims[:, : k + 1] > 0.5 + _EPSILON).sum(axis=1) > 1).tolist():
-        found = ", ".join(label for label, value in cats[i].items() if value and value > 0.5)
+    # One column more: what is left for all that the annotation does not tell of.
+    claims = np.zeros((n, k + 1))
+    claims[:, :k] = np.nan_to_num(values)
+    claims[:, k] = np.maximum(1.0 - claims.sum(axis=1), 0.0)
+    holding = claims[:, :k] > 0.5 + _EPSILON
+    for i in np.flatnonzero(holding.sum(axis=1) > 1).tolist():
+        found = ", ".join(compress(labels, holding[i].tolist()))
         raise NlpkitError(Errors.N110.format(text=examples[i].reference.text[:_QUOTED], found=found))
     best = claims.argmax(axis=1)
-    second, first = np.sort(claims, axis=1)[:, -2:].T
-    is_certain = ((first - second > _EPSILON) & (best <= k))[:, None]
+    ranked = np.sort(claims, axis=1)
+    is_certain = ((best < k) & (ranked[:, -1] - ranked[:, -2:-1].sum(axis=1) > _EPSILON))[:, None]
     # Where the label is open, a no to another one still stands.
     return is_certain & (np.arange(k) == best[:, None]), is_certain | (values == 0.0)
 

@@ -228,6 +228,28 @@ def test_stock_pipes_can_be_scored(score, pipe, exclusive):
         assert scores[key] == close(stock[key])
 
 
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_text_is_covered_where_the_pipe_does_not_abstain(exclusive):
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("text_classifier", config={"exclusive": exclusive})
+    texts = {"oil prices rose": "Business", "the match ended": "Sport", "stocks fell": "Business", "a goal": "Sport"}
+    examples = [
+        Example.from_dict(nlp.make_doc(text), {"cats": {name: float(name == gold) for name in ("Business", "Sport")}})
+        for text, gold in texts.items()
+    ]
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(20):
+        nlp.update(examples, sgd=optimizer)
+    pipe.calibrate(examples)
+    p = pipe.predict([nlp.make_doc(text) for text in texts])
+    sure = p.max(axis=1) if exclusive else np.maximum(p, 1 - p).min(axis=1)
+    pipe.abstain_below = float(np.median(sure))
+    decisions = [doc._.prediction for doc in nlp.pipe(texts)]
+    abstained = [d["abstained"] if exclusive else any(each["abstained"] for each in d) for d in decisions]
+    assert 0 < sum(abstained) < len(texts)
+    assert nlp.evaluate(examples)["cats_coverage"] == 1 - sum(abstained) / len(texts)
+
+
 def test_a_hundred_thousand_documents_are_scored_in_seconds(score):
     examples = make_examples(*random_pairs(exclusive=True, n=1000, decimals=6)) * 100
     started = time.perf_counter()
