@@ -175,3 +175,48 @@ def test_nothing_to_check(train: Path, tmp_path: Path) -> None:
     assert "[N043] No document in 'train'" in run("--train", empty, status=1)
     bare = write(tmp_path / "bare.spacy", ["Nothing here"])
     assert "[N044] No label in 'train'" in run("--train", bare, status=1)
+
+
+def write_classes(path: Path, *cats: dict[str, float]) -> Path:
+    nlp = spacy.blank("en")
+    docs = []
+    for number in range(25 * len(cats)):
+        doc = nlp.make_doc(f"{path.stem} {number}")
+        doc.cats = cats[number % len(cats)]
+        docs.append(doc)
+    DocBin(docs=docs).to_disk(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("component", "is_exclusive"),
+    [
+        ('factory = "text_classifier"', True),
+        ('factory = "text_classifier"\nexclusive = true', True),
+        ('factory = "text_classifier"\nexclusive = ${system.exclusive}', False),
+        ('factory = "textcat"', True),
+        ('factory = "textcat_multilabel"', False),
+        ('factory = "tagger"', False),
+    ],
+)
+def test_exclusive_classes_of_a_config(tmp_path: Path, component: str, is_exclusive: bool) -> None:
+    config = tmp_path / "train.cfg"
+    text = CONFIG.replace('"absent"]', '"absent","classes"]').replace(
+        "[corpora]\n", f"[components.classes]\n{component}\n\n[corpora]\n\n[system]\nexclusive = false\n", 1
+    )
+    config.write_text(text, encoding="utf8")
+    train = write_classes(tmp_path / "train.spacy", {"A": 1.0, "B": 0.0}, {"A": 1.0, "B": 1.0}, {"A": 0.0, "B": 1.0})
+    dev = write_classes(tmp_path / "dev.spacy", {"A": 1.0, "B": 0.0})
+    paths = ["--paths.train", train, "--paths.dev", dev]
+    output = run(config, *paths, status=int(is_exclusive))
+    assert ("[N118] 25 texts of 'train' have classes that are not exclusive" in output) == is_exclusive
+    assert ("train, document 2: 2 labels are right at once ('A', 'B')" in output) == is_exclusive
+    assert "[N118]" not in run(config, *paths, "--no-exclusive")
+
+
+def test_exclusive_classes_of_files(tmp_path: Path) -> None:
+    train = write_classes(tmp_path / "train.spacy", {"A": 1.0, "B": 0.0}, {"A": 0.0, "B": 1.0}, {"A": 0.4, "B": 0.4})
+    assert "No errors, 0 warnings" in run("--train", train)
+    output = run("--train", train, "--exclusive", status=1)
+    assert "train, document 3: the values of the labels add up to 0.8, not to 1" in output
+    assert "[N042] check-data found 1 errors in the data (N118)" in output

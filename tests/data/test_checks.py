@@ -180,3 +180,67 @@ def test_report_as_plain_data(nlp: Language) -> None:
     assert data["splits"]["train"]["labels"] == {"entity": {"ORG": 3}}
     (found,) = data["findings"]
     assert (found["level"], found["code"], found["places"]) == ("warning", "NW038", ["train: ORG, 3 examples"])
+
+
+def classes(nlp: Language, *values: dict[str, float], size: int = FEW_EXAMPLES) -> list[Example]:
+    """Texts with classes, all different, the values in turn."""
+    return [
+        annotate(nlp, f"Text {i} of {len(values) * size}", **values[i % len(values)]) for i in range(size * len(values))
+    ]
+
+
+def test_sound_classes(nlp: Language) -> None:
+    train = classes(nlp, {"A": 1.0, "B": 0.0}, {"A": 0.0, "B": 1.0})
+    dev = [annotate(nlp, "Apart", A=0.5, B=0.5), annotate(nlp, "Open", A=1.0), annotate(nlp, "No", B=0.0)]
+    for exclusive in (True, False, None):
+        assert check({"train": train, "dev": dev}, exclusive).findings == []
+
+
+def test_classes_that_are_not_exclusive(nlp: Language) -> None:
+    train = classes(nlp, {"A": 1.0, "B": 0.0}, {"A": 0.0, "B": 1.0})
+    wrong = [{"A": 1.0, "B": 1.0}, {"A": 0.5, "B": 0.3}, {"A": 0.0, "B": 0.0}, {"A": 0.33, "B": 0.66}]
+    dev = [annotate(nlp, f"Wrong {i}", **cats) for i, cats in enumerate(wrong)]
+    report = check({"train": train, "dev": dev}, exclusive=True)
+    assert codes(report) == ["N118"]
+    assert only(report, "N118").places == [
+        "dev, document 1: 2 labels are right at once ('A', 'B')",
+        "dev, document 2: the values of the labels add up to 0.8, not to 1",
+        "dev, document 3: the values of the labels add up to 0, not to 1",
+    ]
+    assert check({"train": train, "dev": dev}, exclusive=False).findings == []
+
+
+def test_values_that_are_no_probabilities(nlp: Language) -> None:
+    train = classes(nlp, {"A": 1.0, "B": 0.0}, {"A": 0.0, "B": 1.0})
+    train[3:5] = [annotate(nlp, "Much", A=2.0), annotate(nlp, "Nothing", A=float("nan"), B=0.5)]
+    found = only(check({"train": train}), "N114")
+    assert found.is_error
+    assert found.places == ["train, document 4: A 2.0", "train, document 5: A nan"]
+
+
+def test_classes_that_leave_nothing_to_learn(nlp: Language) -> None:
+    always = classes(nlp, {"A": 1.0})
+    assert codes(check({"train": always})) == ["NW112"]
+    for exclusive, problem in ((True, "only 'A'"), (False, "'A' is right for every text")):
+        report = check({"train": always}, exclusive)
+        assert codes(report) == ["N119"]
+        assert problem in report.errors[0].message
+    # One label that is right or not is something to learn, unless labels are exclusive.
+    one = classes(nlp, {"A": 1.0}, {"A": 0.0})
+    assert codes(check({"train": one}, exclusive=False)) == []
+    assert codes(check({"train": one}, exclusive=True)) == ["N119", "N118"]
+
+
+def test_a_classifier_without_classes(nlp: Language) -> None:
+    report = check({"train": sound(nlp, "In"), "dev": sound(nlp, "At", 3)}, exclusive=True)
+    assert codes(report) == ["N119", "N119"]
+    assert "'train' leave nothing to learn: no text has any" in report.errors[0].message
+
+
+def test_classes_that_only_dev_has(nlp: Language) -> None:
+    train = classes(nlp, {"A": 1.0, "B": 0.0}, {"A": 0.0, "B": 1.0})
+    dev = classes(nlp, {"A": 1.0}, {"World news": 1.0}, size=1)
+    report = check({"train": train, "dev": dev})
+    assert codes(report) == ["NW037"]
+    assert only(report, "NW037").places == ["dev: World news, 1 examples"]
+    assert codes(check({"train": train, "dev": dev[1:]})) == ["N045"]
