@@ -165,7 +165,7 @@ def _char_ngrams(texts: list[str], smallest: int, largest: int) -> tuple[Ints, H
     rolling = np.zeros(len(codes), dtype=np.uint64)
     for size in range(1, largest + 1):
         rolling = rolling * _STEP
-        rolling[: len(codes) - size + 1] += codes[size - 1 :]
+        rolling[: max(len(codes) - size + 1, 0)] += codes[size - 1 :]
         if size >= smallest:
             hashes[:, size - smallest] = _mixed(rolling + np.uint64(_CHARS_FROM + size))
     fits = room[:, None] >= sizes
