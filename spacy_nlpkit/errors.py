@@ -299,6 +299,20 @@ class Errors(metaclass=_Coded):
         "[initialize.before_init] corpus."
     )
 
+    # 144-149: self-training
+    N144 = (
+        "Self-training labels texts anew in every round, but `spacy train` reads a corpus once unless max_epochs is "
+        "-1. Set [training] max_epochs = -1, and max_steps to when it shall end."
+    )
+    N145 = (
+        "Self-training needs the component '{name}', which the pipeline does not have (it has: {pipes}). Name one that "
+        "writes doc.cats in the setting 'component' of spacy_nlpkit.SelfTrainingCorpus.v1."
+    )
+    N146 = (
+        "The annotated corpus has labels that '{name}' was not initialized with: {labels}. A streamed corpus is looked "
+        "through for its first 100 examples alone: give all labels in [initialize.components.{name}] labels."
+    )
+
 
 class Warnings(metaclass=_Coded):
     """What the work goes on after: given by `warnings.warn`."""

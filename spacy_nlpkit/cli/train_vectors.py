@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
+from enum import Enum
 from itertools import islice
 from pathlib import Path
 
 from ..errors import Errors, NlpkitError
 from ._util import Arg, Opt, command, msg
 from .convert import make_tokenizing_nlp, print_report
+
+
+class Attr(str, Enum):
+    """The token attribute that is the word."""
+
+    ORTH = "ORTH"
+    LOWER = "LOWER"
 
 
 @command("train-vectors")
@@ -19,7 +27,13 @@ def train_vectors(
     lang: str = Opt("en", "--lang", "-l", help="Language whose tokenizer splits the texts"),
     plain_tokenizer: bool = Opt(False, "--plain-tokenizer", help="Leave out the rules for stock symbols"),
     dim: int = Opt(100, "--dim", "-d", min=1, help="Dimensions of the vectors"),
-    window: int = Opt(4, "--window", "-w", min=1, help="Words on each side that count as context"),
+    window: int = Opt(
+        4, "--window", "-w", min=0, help="Words on each side that count as context; 0 for all of the text (topics)"
+    ),
+    attr: Attr = Opt(Attr.ORTH, "--attr", help="The word: as written (ORTH), or in lower case (LOWER)"),
+    unit_length: bool = Opt(
+        True, "--unit-length/--keep-length", help="Scale to length 1, or keep words that say more longer: for means"
+    ),
     min_count: int = Opt(3, "--min-count", min=1, help="Occurrences that a word needs for a vector"),
     limit: int | None = Opt(None, "--limit", "-n", min=1, help="How many texts to read at most"),
     clean: bool = Opt(False, "--clean", help="Clean the texts of left-over markup"),
@@ -46,14 +60,15 @@ def train_vectors(
     report = Report(max_problems=show)
     try:
         texts = islice(read_texts(inputs, options, report), limit)
-        words = vectors.number_words(nlp, texts, min_count, window)
+        words = vectors.number_words(nlp, texts, min_count, max(window, 1), attr.value)
     finally:
         print_report(report)
     size = len(words.vocabulary)
-    print(f"Factorising {size:,} words by {2 * size:,} contexts", file=sys.stderr, flush=True)
-    rows = vectors.train_vectors(words, dim, window)
+    print(f"Factorising {size:,} words by {2 * size if window else size:,} contexts", file=sys.stderr, flush=True)
+    rows = vectors.train_vectors(words, dim, window, unit_length)
     try:
-        vectors.save_vectors(make_tokenizing_nlp(lang, plain_tokenizer), words.vocabulary, rows, output)
+        blank = make_tokenizing_nlp(lang, plain_tokenizer)
+        vectors.save_vectors(blank, words.vocabulary, rows, output, attr.value)
     except OSError as error:
         expected = f"a path that can be written ({error.strerror})"
         raise NlpkitError(

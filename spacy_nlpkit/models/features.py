@@ -8,6 +8,7 @@ from thinc.types import Floats2d
 
 from ..layers.features import symbol_features
 from ..layers.listing_features import listing_features
+from ..layers.static_vectors import static_vectors
 
 
 def build_symbol_features() -> Model[list[Doc], list[Floats2d]]:
@@ -18,6 +19,11 @@ def build_symbol_features() -> Model[list[Doc], list[Floats2d]]:
 def build_listing_features() -> Model[list[Doc], list[Floats2d]]:
     """Columns for membership in the table of `[initialize.components.ticker_ner.listings]`."""
     return listing_features()
+
+
+def build_static_vectors() -> Model[list[Doc], list[Floats2d]]:
+    """The pipeline's word vectors as they are, an encoder without parameters: (tokens, dimensions) a document."""
+    return static_vectors()
 
 
 def join_features(

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from spacy.attrs import ORTH
 from spacy.language import Language
 from spacy.vectors import Vectors
 
@@ -39,42 +38,51 @@ class Words(NamedTuple):
     vocabulary (list[str]): The words, the most frequent first.
     ids (np.ndarray): int64, the number of each word of the texts in their order; `UNKNOWN` for words that are too rare
         and for at least a window between texts.
+    texts (np.ndarray): int64, the number of the text of each of them.
     total (int): How many words there are, rare ones included and blanks left out.
     """
 
     vocabulary: list[str]
     ids: np.ndarray
+    texts: np.ndarray
     total: int
 
 
-def train_vectors(words: Words, dim: int, window: int) -> np.ndarray:
-    """Vectors of unit length for the words of a vocabulary; the same for the same texts.
+def train_vectors(words: Words, dim: int, window: int, unit_length: bool = True) -> np.ndarray:
+    """Vectors for the words of a vocabulary; the same for the same texts.
 
     dim (int): Dimensions, fewer than words. window (int): Words on each side that count as context, no more than
-        `number_words` was told.
+        `number_words` was told; 0 for all of the same text, which makes words of one topic neighbours.
+    unit_length (bool): Scale them to length 1. Without, words that say much of their contexts are longer than words
+        that stand everywhere: in a mean over a text they count more.
     RETURNS (np.ndarray): float32, (words, dim). A word that says nothing of its neighbours has zeros.
     RAISES: N014 where the texts hold too few words.
     """
     size = len(words.vocabulary)
     if size <= dim:
         raise _too_little(words, dim, f"only {size:,} different words are frequent enough")
-    information = weigh_contexts(count_contexts(words.ids, size, window))
+    counts = count_contexts(words.ids, size, window) if window else count_texts(words, size)
+    information = weigh_contexts(counts)
     if not information.nnz:
         raise _too_little(words, dim, "no words are found together more often than by chance")
-    return factorise(information, dim)
+    return factorise(information, dim, unit_length)
 
 
 def _too_little(words: Words, dim: int, problem: str) -> NlpkitError:
     return NlpkitError(Errors.N014.format(dim=dim, words=words.total, problem=problem))
 
 
-def number_words(nlp: Language, texts: Iterable[str], min_count: int, window: int) -> Words:
-    """Tokenise texts and number the words that occur `min_count` times or more, in upper and lower case as written."""
+def number_words(nlp: Language, texts: Iterable[str], min_count: int, window: int, attr: str = "ORTH") -> Words:
+    """Tokenise texts and number the words that occur `min_count` times or more.
+
+    attr (str): The token attribute that is the word: `ORTH`, as written, or `LOWER`.
+    """
     gap = np.full(window, GAP, dtype="uint64")
     parts: list[np.ndarray] = [gap]
     tokenizer: Any = nlp.tokenizer
     for doc in tokenizer.pipe(texts):
-        parts += [doc.to_array(ORTH), gap]
+        parts += [doc.to_array(attr), gap]
+    text_of = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     keys, places, counts = np.unique(np.concatenate(parts), return_inverse=True, return_counts=True)
     strings = [nlp.vocab.strings[int(key)] for key in keys]
     is_blank = np.array([key != GAP and string.isspace() for key, string in zip(keys, strings)])
@@ -83,8 +91,21 @@ def number_words(nlp: Language, texts: Iterable[str], min_count: int, window: in
     frequent = frequent[np.lexsort((keys[frequent], -counts[frequent]))]
     number_of = np.full(len(keys), UNKNOWN)
     number_of[frequent] = np.arange(len(frequent))
-    ids = number_of[places[~is_blank[places]]]
-    return Words([strings[place] for place in frequent], ids, int(counts[is_word].sum()))
+    kept = ~is_blank[places]
+    vocabulary = [strings[place] for place in frequent]
+    return Words(vocabulary, number_of[places[kept]], text_of[kept], int(counts[is_word].sum()))
+
+
+def count_texts(words: Words, size: int) -> csr_matrix:
+    """In how many texts two words stand together: (size, size), float32."""
+    from scipy.sparse import csr_matrix
+
+    known = words.ids != UNKNOWN
+    shape = (int(words.texts.max(initial=0)) + 1, size)
+    ones = np.ones(int(known.sum()), dtype="float32")
+    holds = csr_matrix((ones, (words.texts[known], words.ids[known])), shape=shape)
+    holds.data[:] = 1.0  # a word counts once a text
+    return (holds.T @ holds).tocsr()
 
 
 def count_contexts(ids: np.ndarray, size: int, window: int) -> csr_matrix:
@@ -118,10 +139,11 @@ def weigh_contexts(counts: csr_matrix) -> csr_matrix:
     return csr_matrix((data, (pairs.row[positive], pairs.col[positive])), shape=counts.shape)
 
 
-def factorise(matrix: Any, dim: int) -> np.ndarray:
+def factorise(matrix: Any, dim: int, unit_length: bool = True) -> np.ndarray:
     """Rows of a sparse matrix as `dim` numbers: left singular vectors by the root of their singular values.
 
-    RETURNS (np.ndarray): float32, (rows, dim), the largest singular value first, rows of unit length or zero.
+    RETURNS (np.ndarray): float32, (rows, dim), the largest singular value first, rows of unit length or
+        zero; without `unit_length` as long as they come out.
     """
     from scipy.sparse.linalg import svds
 
@@ -134,13 +156,15 @@ def factorise(matrix: Any, dim: int) -> np.ndarray:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     # A row that should be zero comes out as the rounding errors of the others.
     is_zero = lengths <= NOISE * lengths.max()
-    return np.where(is_zero, 0, rows / np.where(is_zero, 1, lengths)).astype("float32", order="C")
+    scale = np.where(is_zero, 1, lengths) if unit_length else 1.0
+    return np.where(is_zero, 0, rows / scale).astype("float32", order="C")
 
 
-def save_vectors(nlp: Language, vocabulary: list[str], vectors: np.ndarray, path: Path) -> None:
+def save_vectors(nlp: Language, vocabulary: list[str], vectors: np.ndarray, path: Path, attr: str = "ORTH") -> None:
     """Write a pipeline without components for `[initialize] vectors`: its tokenizer and the vectors.
 
     nlp (Language): A blank pipeline that gets the vectors.
+    attr (str): The token attribute by which a vector is looked up.
     path (Path): A folder, which appears whole or not at all; vectors of an earlier run are replaced.
     RAISES: N015 where something else is there.
     """
@@ -148,7 +172,9 @@ def save_vectors(nlp: Language, vocabulary: list[str], vectors: np.ndarray, path
         raise NlpkitError(Errors.N015.format(path=path))
     for word in vocabulary:
         nlp.vocab.strings.add(word)
-    nlp.vocab.vectors = Vectors(strings=nlp.vocab.strings, data=vectors, keys=vocabulary, name=f"{nlp.lang}_vectors")
+    nlp.vocab.vectors = Vectors(
+        strings=nlp.vocab.strings, data=vectors, keys=vocabulary, name=f"{nlp.lang}_vectors", attr=attr
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     before = path.with_name(f".{path.name}.{os.getpid()}.before")
