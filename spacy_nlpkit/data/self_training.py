@@ -48,8 +48,8 @@ class SelfTrainingCorpus:
     component (str): The component that gives the classes, such as a `text_classifier`.
     warmup (int): So many rounds hold the annotated examples alone.
     keep (float): Of the texts to which it gives a label, so large a share is kept: those of which it is most sure. The
-        share is of each label, so that easy ones do not crowd out others. Where labels do not exclude one another, it is
-        of the decisions about each; the others are left open.
+        share is of each label, so that easy ones do not crowd out others. Where labels do not exclude one another, it
+        is of the decisions about each; the others are left open.
     limit (int): Label at most this many texts, drawn anew each round; 0 for all.
     gold_repeats (int): How often a round holds each annotated example, from the end of the warm-up on.
     seed (int): Rounds of equal number are drawn alike for equal seeds.
@@ -143,8 +143,8 @@ def choose_exclusive(probabilities: NDArray[np.float64], keep: float) -> NDArray
 
 
 def choose_each(probabilities: NDArray[np.float64], keep: float) -> NDArray[np.float64]:
-    """(texts, labels) 1 where a label holds and 0 where it does not, of the share of decisions about each label that are
-    most sure; NaN for the others."""
+    """(texts, labels) 1 where a label holds and 0 where it does not, of the share of decisions about each label that
+    are most sure; NaN for the others."""
     chosen = (probabilities >= 0.5).astype(np.float64)
     for label in range(probabilities.shape[1]):
         for decision in (0.0, 1.0):
