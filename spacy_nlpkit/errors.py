@@ -46,6 +46,10 @@ class Errors(metaclass=_Coded):
         "The encoder of '{name}' includes word vectors, but the pipeline has none. Name some in [initialize] vectors "
         "(`python -m spacy nlpkit train-vectors` makes them), or set include_static_vectors = false in its embedding."
     )
+    N008 = (
+        "The component '{name}' is trained, and its architecture has no room for the new label {label!r}. Train again "
+        "with data that have it, or take an architecture of spacy_nlpkit."
+    )
     N013 = "A label of '{name}' must be a string, got {label!r}."
     # 014-019: vectors and annotation of unlabelled texts
     N014 = (
@@ -312,6 +316,16 @@ class Errors(metaclass=_Coded):
         "The annotated corpus has labels that '{name}' was not initialized with: {labels}. A streamed corpus is looked "
         "through for its first 100 examples alone: give all labels in [initialize.components.{name}] labels."
     )
+    # 140-143: explanations of classes
+    N140 = "The component '{name}' has no label {label!r} to explain. It has: {known}."
+    N141 = (
+        "The component '{name}' cannot explain what its model ({model}) decides. Train it with an architecture of this "
+        "package: spacy_nlpkit.EmbeddingBag.v1, TfidfLinear.v1, Recurrent.v1, NgramCNN.v1, Pooled.v1 or Ensemble.v1."
+    )
+    N142 = (
+        "The pipeline '{model}' has no text_classifier '{name}' to explain (it has: {pipes}). Name one with --component."
+    )
+    N143 = "Nothing to explain: {problem}. Give texts as arguments, or a file of texts with --input, and not both."
 
 
 class Warnings(metaclass=_Coded):
@@ -342,7 +356,7 @@ class Warnings(metaclass=_Coded):
         "{path}: no entity in {converted} converted items. To train on entities, check that the annotations have "
         "'spans' and that --labels names labels of the data."
     )
-    NW021 = "{count} texts hold control characters, kept as they are. Convert with --clean, or clean the source."
+    NW021 = "{count} texts hold control characters, kept as they are. Remove them from the source if they mean nothing."
     NW022 = (
         "{count} spans fit no token boundary and were left out; their tokens count as not annotated. "
         "Convert with --repair to move them to the nearest boundary."
@@ -413,6 +427,12 @@ class Warnings(metaclass=_Coded):
     NW121 = (
         "The component '{name}' of '{model}' is wholly sure of every text: the selection is by diversity and chance. "
         "Calibrate it, or choose --strategy random."
+    )
+    # 128-139: text_classifier
+    NW130 = (
+        "The labels of '{name}' are exclusive, but {count} of {total} documents at hand have labels that do not sum to "
+        "one, and are passed over. The first: {first} (labels {found}). Correct the annotation, or set exclusive = "
+        "false."
     )
     # 124-125: learning curves
     NW124 = (

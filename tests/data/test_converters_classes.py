@@ -198,7 +198,7 @@ def test_documents_that_are_not_exclusive(tmp_path: Path, nlp: spacy.Language) -
         ({"text": TEXT, "cats": ["A"]}, "N023"),
         ({"text": TEXT, "cats": {"A": 1}, "accept": ["A"]}, "N023"),
         (choice("Weather"), "N023"),
-        ('{"text": "a", "cats": {"A": NaN}}', "N02"),
+        ('{"text": "a", "cats": {"A": NaN}}', "N022"),
         ('{"text": "a", "label": "\\ud800"}', "N115"),
     ],
 )
