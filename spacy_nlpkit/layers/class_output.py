@@ -71,9 +71,9 @@ def resize_output(model: Model, n_labels: int) -> Model:
     """
     outputs = [node for node in model.walk() if CLASS_OUTPUT in node.attrs]
     for old in outputs:
-        if not old.has_param("W"):
+        if not any(old.has_param(name) for name in old.param_names):
             old.set_dim("nO", n_labels, force=True)
-        elif old.get_dim("nO") != n_labels:
+        elif not old.has_dim("nO") or old.get_dim("nO") != n_labels:
             model.replace_node(old, _resized(old, n_labels))
     for node in model.walk():
         # The layers around give as many columns, and a saved model says so.
@@ -83,14 +83,17 @@ def resize_output(model: Model, n_labels: int) -> Model:
 
 
 def _resized(old: Model, n_labels: int) -> Model:
-    """A new node: the dimensions of one that has weights cannot be changed."""
+    """A new node: the dimensions of one that has weights, or counts already, cannot be changed."""
     new: Model = old.attrs[CLASS_OUTPUT](n_labels)
     new.ops = old.ops
     for name in old.dim_names:
-        new.set_dim(name, n_labels if name == "nO" else old.get_dim(name), force=True)
+        if name != "nO" and old.has_dim(name):
+            new.set_dim(name, old.get_dim(name), force=True)
     for name in old.param_names:
+        if not old.has_param(name):
+            continue
         values: Any = old.get_param(name)
         label_axis = old.attrs[LABEL_AXIS].get(name)
-        added = [n_labels - old.get_dim("nO") if axis == label_axis else 0 for axis in range(values.ndim)]
+        added = [n_labels - size if axis == label_axis else 0 for axis, size in enumerate(values.shape)]
         new.set_param(name, old.ops.xp.pad(values, [(0, extra) for extra in added]))
     return new

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import spacy
 from spacy.tokens import Doc
+from thinc.api import Model
 
 from spacy_nlpkit.layers.ngrams import NgramOptions
 
@@ -67,3 +69,24 @@ def finite_differences(values: Any, loss: Callable[[], float], step: float) -> n
         slopes[place] = (above - loss()) / (2 * step)
         values[place] = kept
     return slopes
+
+
+def assert_gradients(model: Model, inputs: list[np.ndarray], step: float = 1e-2, tolerance: float = 2e-3) -> None:
+    """Compare the gradients of a layer, in its inputs (one array a document) and its parameters, with differences of a
+    random sum over its outputs. The layer must not be random in training."""
+    outputs, backprop = model.begin_update(inputs)
+    directions = np.random.default_rng(0).normal(size=outputs.shape).astype("float32")
+
+    def loss() -> float:
+        return float((directions * model.predict(inputs)).sum(dtype="float64"))
+
+    found = backprop(directions)
+    assert len(found) == len(inputs)
+    for values, gradient in zip(inputs, found):
+        assert gradient.shape == values.shape
+        if values.size:
+            assert gradient == pytest.approx(finite_differences(values, loss, step), abs=tolerance)
+    for node in model.walk():
+        for name in node.param_names:
+            slopes = finite_differences(node.get_param(name), loss, step)
+            assert node.get_grad(name) == pytest.approx(slopes, abs=tolerance), (node.name, name)

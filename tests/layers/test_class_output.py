@@ -1,0 +1,164 @@
+"""Probabilities of labels, exclusive or not, and room for more labels before and after initialization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from spacy.tokens import Doc
+from thinc.api import Linear, Model, chain
+
+from spacy_nlpkit.layers.class_output import (
+    CLASS_OUTPUT,
+    class_probabilities,
+    linear_output,
+    resize_output,
+    set_exclusive,
+)
+from spacy_nlpkit.layers.embedding_bag import embedding_bag
+from spacy_nlpkit.layers.mixture import mix_scores
+from spacy_nlpkit.layers.ngrams import NgramOptions
+from spacy_nlpkit.layers.tfidf import count_documents, tfidf_linear
+
+from .reference import make_docs
+
+OPTIONS = NgramOptions(16, word_ngrams=1)
+SCORES = np.array([[0.5, -1.0, 2.0], [0.0, 0.0, 0.0], [30.0, -30.0, 0.0]], dtype="float32")
+
+
+@pytest.fixture
+def docs() -> list[Doc]:
+    return make_docs(["stocks", "fell"], [], ["the", "cup", "final"])
+
+
+def build_bag(exclusive: bool | None = None) -> Model:
+    return with_probabilities(chain(embedding_bag(4, OPTIONS, "mean", 0.0, 1.0), linear_output()), exclusive)
+
+
+def build_tfidf(exclusive: bool | None = None) -> Model:
+    layer = tfidf_linear(OPTIONS, 1.0)
+    count_documents(layer, make_docs(["stocks", "fell"], ["cup"]))
+    return with_probabilities(layer, exclusive)
+
+
+def build_mixture(exclusive: bool | None = None) -> Model:
+    members = [build(None).layers[0] for build in (build_bag, build_tfidf)]
+    return with_probabilities(mix_scores(members, [0.5, 0.5], True, True), exclusive)
+
+
+def with_probabilities(logits: Model, exclusive: bool | None) -> Model:
+    model = chain(logits, class_probabilities(exclusive))
+    model.attrs["multi_label"] = exclusive is False
+    return model
+
+
+BUILD: dict[str, Callable[[], Model]] = {"bag": build_bag, "tfidf": build_tfidf, "mixture": build_mixture}
+
+
+def initialized(build: Callable[[], Model], docs: list[Doc], n_labels: int) -> Model:
+    """With weights that are not zero, as those of the output start."""
+    model = resize_output(build(), n_labels)
+    model.initialize(X=docs, Y=np.zeros((len(docs), n_labels), dtype="float32"))
+    rng = np.random.default_rng(0)
+    for node in model.walk():
+        for name in set(node.param_names) & {"W", "b", "E"}:
+            node.set_param(name, rng.normal(size=node.get_param(name).shape).astype("float32"))
+    return model
+
+
+def test_exclusive_probabilities() -> None:
+    for exclusive in (True, None):
+        found = class_probabilities(exclusive).predict(SCORES)
+        powers = np.exp(SCORES.astype("float64"))
+        assert found == pytest.approx(powers / powers.sum(axis=1, keepdims=True), abs=1e-6)
+
+
+def test_independent_probabilities() -> None:
+    found = class_probabilities(False).predict(SCORES)
+    assert found == pytest.approx(1 / (1 + np.exp(-SCORES.astype("float64"))), abs=1e-6)
+
+
+@pytest.mark.parametrize("exclusive", [True, False, None])
+def test_the_gradient_is_that_of_the_scores(exclusive: bool | None) -> None:
+    """As spaCy's `textcat` gives it: probability minus truth."""
+    _, backprop = class_probabilities(exclusive).begin_update(SCORES)
+    assert (backprop(SCORES) == SCORES).all()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("configured", [True, False, None])
+def test_exclusive_is_set_where_the_config_left_it_open(configured: bool | None, wanted: bool) -> None:
+    model = build_bag(configured)
+    assert set_exclusive(model, wanted) is (configured in (None, wanted))
+    exclusive = wanted if configured is None else configured
+    assert model.attrs["multi_label"] is not exclusive
+    rows = model.layers[-1].predict(SCORES).sum(axis=1)
+    assert (rows == pytest.approx(np.ones(3))) is exclusive
+    assert set_exclusive(model, exclusive)
+    assert not set_exclusive(model, not exclusive)
+
+
+@pytest.mark.parametrize("build", BUILD.values(), ids=BUILD)
+def test_resized_before_initialization(build: Callable[[], Model], docs: list[Doc]) -> None:
+    model = build()
+    for n_labels in (2, 4, 3):
+        assert resize_output(model, n_labels) is model
+    model.initialize(X=docs)
+    assert model.predict(docs).shape == (3, 3)
+
+
+@pytest.mark.parametrize("build", BUILD.values(), ids=BUILD)
+def test_what_was_learned_stays(build: Callable[[], Model], docs: list[Doc]) -> None:
+    model = initialized(build, docs, 2)
+    before = model.layers[0].predict(docs)
+    assert resize_output(model, 4) is model
+    after = model.layers[0].predict(docs)
+    assert after.shape == (3, 4)
+    assert after[:, :2] == pytest.approx(before, abs=1e-6)
+    assert before.any()
+    assert not after[:, 2:].any()
+    assert model.predict(docs).sum(axis=1) == pytest.approx(np.ones(3))
+
+
+@pytest.mark.parametrize("build", BUILD.values(), ids=BUILD)
+def test_new_labels_are_learned(build: Callable[[], Model], docs: list[Doc]) -> None:
+    model = resize_output(initialized(build, docs, 2), 3)
+    _, backprop = model.begin_update(docs)
+    backprop(np.ones((3, 3), dtype="float32"))
+    outputs = [node for node in model.walk() if CLASS_OUTPUT in node.attrs]
+    assert len(outputs) == (2 if build is build_mixture else 1)
+    for node in outputs:
+        assert node.get_grad("b")[2] != 0
+        assert node.get_grad("W").shape == node.get_param("W").shape
+
+
+@pytest.mark.parametrize("build", BUILD.values(), ids=BUILD)
+def test_bytes_after_resizing_load_into_a_fresh_model(build: Callable[[], Model], docs: list[Doc]) -> None:
+    model = resize_output(initialized(build, docs, 2), 4)
+    data = model.to_bytes()
+    for fresh in (build(), resize_output(build(), 4)):
+        fresh.from_bytes(data)
+        assert (fresh.predict(docs) == model.predict(docs)).all()
+        assert fresh.to_bytes() == data
+        assert resize_output(fresh, 5).predict(docs).shape == (3, 5)
+
+
+@pytest.mark.parametrize("build", BUILD.values(), ids=BUILD)
+def test_the_same_number_changes_nothing(build: Callable[[], Model], docs: list[Doc]) -> None:
+    model = initialized(build, docs, 3)
+    nodes, data = list(model.walk()), model.to_bytes()
+    assert list(resize_output(model, 3).walk()) == nodes
+    assert model.to_bytes() == data
+
+
+def test_other_layers_keep_their_width(docs: list[Doc]) -> None:
+    model = with_probabilities(
+        chain(embedding_bag(2, OPTIONS, "mean", 0.0, 1.0), Linear(nO=2, nI=2), linear_output()), True
+    )
+    resize_output(model, 2)
+    model.initialize(X=docs)
+    resize_output(model, 3)
+    bag, hidden, output = (node for node in model.walk() if node.has_dim("nO") and node.param_names)
+    assert [node.get_dim("nO") for node in (bag, hidden, output)] == [2, 2, 3]
+    assert output.get_dim("nI") == 2
