@@ -2,7 +2,7 @@
 
 Blocks: 001-019 every pipe, 020-049 data, 050-069 symbols and listings, 070-089 ticker_ner, 090-109 command line,
 evaluation and metrics, 110-111 scores of classes, 112-119 classes in data, 120-123 selection of texts, 124-127
-learning curves. A message names the thing, the place and the next step.
+learning curves, 140-143 explanations of classes. A message names the thing, the place and the next step.
 """
 
 from __future__ import annotations
@@ -323,7 +323,8 @@ class Errors(metaclass=_Coded):
         "package: spacy_nlpkit.EmbeddingBag.v1, TfidfLinear.v1, Recurrent.v1, NgramCNN.v1, Pooled.v1 or Ensemble.v1."
     )
     N142 = (
-        "The pipeline '{model}' has no text_classifier '{name}' to explain (it has: {pipes}). Name one with --component."
+        "The pipeline '{model}' has no text_classifier of the name '{name}' (it has: {pipes}). Name one with "
+        "--component."
     )
     N143 = "Nothing to explain: {problem}. Give texts as arguments, or a file of texts with --input, and not both."
 

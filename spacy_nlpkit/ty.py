@@ -32,3 +32,21 @@ class Prediction(TypedDict):
     label: str | None
     probability: float
     abstained: bool
+
+
+class Explanation(TypedDict):
+    """`TextClassifier.explain`: what tokens contributed to the score of a label.
+
+    probability: of the label, calibrated. score: the model's own, before it becomes a probability and before
+    calibration; the sum of contributions, baseline and gap. contributions: of each token of the document, above 0 where
+    it speaks for the label. baseline: the score without tokens. gap: what contributions and baseline leave unexplained.
+    method: `exact`, where the gap is rounding alone, or `integrated gradients`.
+    """
+
+    label: str
+    probability: float
+    score: float
+    contributions: list[float]
+    baseline: float
+    gap: float
+    method: str
