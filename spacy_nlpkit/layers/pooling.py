@@ -76,7 +76,7 @@ def _scale_forward(
     model: Model[Floats2d, Floats2d], rows: Any, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     xp = model.ops.xp
-    scale = xp.sqrt(rows.shape[1]) / xp.maximum(xp.sqrt((rows * rows).sum(axis=1, keepdims=True)), 1e-12)
+    scale = rows.shape[1] ** 0.5 / xp.maximum(xp.sqrt((rows * rows).sum(axis=1, keepdims=True)), 1e-12)
     scaled = rows * scale
 
     def backprop(d_scaled: Any) -> Floats2d:

@@ -90,6 +90,7 @@ def test_rows_of_one_length() -> None:
     rows = np.array([[3.0, 0.0, 4.0], [-0.01, 0.02, 0.02], [0.0, 0.0, 0.0]], dtype="float32")
     scaled = scale_rows().predict(rows)
     root = np.sqrt(WIDTH)
+    assert scaled.dtype == np.float32
     assert scaled == pytest.approx(root * np.array([[0.6, 0.0, 0.8], [-1 / 3, 2 / 3, 2 / 3], [0, 0, 0]]), abs=1e-5)
     assert scale_rows().predict(100 * rows) == pytest.approx(scaled, abs=1e-5)
 
