@@ -14,14 +14,16 @@ from thinc.types import Floats2d
 from .ngrams import NgramOptions, Ngrams, drop_ngrams, extract_ngrams, sum_rows
 
 Bag = Model[list[Doc], Floats2d]
+# Pooled vectors of one feature start within this of zero.
+START = 0.1
 Backprop = Callable[[Floats2d, Floats2d], None]
 
 
-def embedding_bag(width: int, options: NgramOptions, pooling: str, dropout: float, init_scale: float = 0.1) -> Bag:
+def embedding_bag(width: int, options: NgramOptions, pooling: str, dropout: float, scale: float) -> Bag:
     """Mean or maximum of the vectors of all features of a document: (docs, width); zeros for one without tokens.
 
-    Vectors start uniformly distributed in +-`init_scale`. In training a share `dropout` of the words and of the
-    n-grams is left out.
+    Vectors start uniformly distributed; what is pooled is multiplied by `scale`, which sets how far one step of the
+    optimizer moves it. In training a share `dropout` of the words and of the n-grams is left out.
     """
     return Model(
         "embedding_bag",
@@ -29,13 +31,13 @@ def embedding_bag(width: int, options: NgramOptions, pooling: str, dropout: floa
         init=_init,
         params={"E": None},
         dims={"nO": width},
-        attrs={"options": options, "pooling": pooling, "dropout": dropout, "init_scale": init_scale},
+        attrs={"options": options, "pooling": pooling, "dropout": dropout, "scale": scale},
     )
 
 
 def _init(model: Bag, X: Any = None, Y: Any = None) -> None:
     if model.has_param("E") is None:
-        scale, shape = model.attrs["init_scale"], (model.attrs["options"].rows, model.get_dim("nO"))
+        scale, shape = START / model.attrs["scale"], (model.attrs["options"].rows, model.get_dim("nO"))
         vectors: Any = np.random.uniform(-scale, scale, shape).astype("float32")
         model.set_param("E", model.ops.asarray2f(vectors))
 
@@ -46,14 +48,15 @@ def _forward(model: Bag, docs: list[Doc], is_train: bool) -> tuple[Floats2d, Cal
         ngrams = drop_ngrams(ngrams, model.attrs["dropout"])
     pool = _mean if model.attrs["pooling"] == "mean" else _max
     pooled, backprop_to_table = pool(model, ngrams)
+    scale = model.attrs["scale"]
 
     def backprop(d_pooled: Floats2d) -> list[Doc]:
         d_table = model.ops.alloc2f(*model.get_param("E").shape)
-        backprop_to_table(d_pooled, d_table)
+        backprop_to_table(d_pooled * scale, d_table)
         model.inc_grad("E", d_table)
         return docs
 
-    return pooled, backprop
+    return pooled * scale, backprop
 
 
 def _mean(model: Bag, ngrams: Ngrams) -> tuple[Floats2d, Backprop]:

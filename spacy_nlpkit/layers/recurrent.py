@@ -55,7 +55,15 @@ def recurrent_pooling(
     """The layer of `RecurrentPooling`: token vectors of each document, at least one, to (docs, nO)."""
     module = RecurrentPooling(cell, width, hidden, depth, bidirectional, pooling, dropout)
     dims: dict[str, int | None] = {"nI": width, "nO": hidden * (1 + bidirectional)}
-    return Model("recurrent_pooling", _forward, dims=dims, shims=[TorchShim(module)])
+    return Model("recurrent_pooling", _forward, init=_init, dims=dims, shims=[TorchShim(module)])
+
+
+def _init(model: Layer, X: Any = None, Y: Any = None) -> None:
+    """Draw the weights anew, as Thinc's layers do: torch has drawn them when the model was built."""
+    module: nn.Module = model.shims[0]._model
+    for part in module.modules():
+        if isinstance(part, (nn.RNNBase, nn.Linear)):
+            part.reset_parameters()
 
 
 def _forward(

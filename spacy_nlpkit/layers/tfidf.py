@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
+from spacy.util import minibatch
 from thinc.api import Model
 from thinc.types import Floats2d
 
@@ -36,7 +38,7 @@ def tfidf_linear(options: NgramOptions, scale: float, nO: int | None = None) -> 
         dims={"nO": nO},
         attrs={"options": options, "scale": scale, "count_documents": count_documents},
     )
-    return as_class_output(model, lambda n_labels: tfidf_linear(options, scale, n_labels), {"W": 1, "b": 0})
+    return as_class_output(model, partial(tfidf_linear, options, scale), {"W": 1, "b": 0})
 
 
 def count_documents(model: Layer, docs: Iterable[Doc]) -> int:
@@ -44,29 +46,37 @@ def count_documents(model: Layer, docs: Iterable[Doc]) -> int:
 
     RETURNS (int): How many documents were counted.
     """
-    options: NgramOptions = model.attrs["options"]
-    frequencies = np.zeros(options.rows, dtype=np.int64)
-    total, batch = 0, []
-    for doc in docs:
-        batch.append(doc)
-        if len(batch) == _COUNT_BATCH:
-            total += _add_frequencies(batch, options, frequencies)
-            batch = []
-    total += _add_frequencies(batch, options, frequencies)
-    idf = np.log((1.0 + total) / (1.0 + frequencies)) + 1.0
-    model.set_param("idf", model.ops.asarray1f(idf.astype("float32")))
-    return total
+    counter = DocumentCounter(model)
+    for batch in minibatch(docs, _COUNT_BATCH):
+        counter.add(batch)
+    return counter.finish()
+
+
+class DocumentCounter:
+    """Counts documents for a layer, batch by batch."""
+
+    def __init__(self, model: Layer) -> None:
+        self.model = model
+        self.options: NgramOptions = model.attrs["options"]
+        self.frequencies = np.zeros(self.options.rows, dtype=np.int64)
+        self.total = 0
+
+    def add(self, docs: list[Doc]) -> None:
+        """Count some documents."""
+        rows, _, _ = count_features(docs, self.options)
+        self.frequencies += np.bincount(rows, minlength=len(self.frequencies))
+        self.total += len(docs)
+
+    def finish(self) -> int:
+        """Give the layer its frequencies. RETURNS: How many documents were counted."""
+        idf: Any = np.log((1.0 + self.total) / (1.0 + self.frequencies)) + 1.0
+        self.model.set_param("idf", self.model.ops.asarray1f(idf.astype("float32")))
+        return self.total
 
 
 def uncounted(model: Model) -> list[Layer]:
     """The layers of a model for which no documents were counted yet."""
     return [node for node in model.walk() if node.name == NAME and not node.has_param("idf")]
-
-
-def _add_frequencies(docs: list[Doc], options: NgramOptions, frequencies: Ints) -> int:
-    rows, _, _ = count_features(docs, options)
-    frequencies += np.bincount(rows, minlength=len(frequencies))
-    return len(docs)
 
 
 def count_features(docs: list[Doc], options: NgramOptions) -> tuple[Ints, Ints, Ints]:

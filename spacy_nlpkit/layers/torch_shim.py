@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 import safetensors.torch
 import torch
 from thinc.api import PyTorchShim, xp2torch
+
+# A forked process has none of its parent's threads: it would wait for them forever where torch shares out its work.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class TorchShim(PyTorchShim):

@@ -36,6 +36,7 @@ def build_embedding_bag(
     max_chars: int = 0,
     pooling: Literal["mean", "max"] = "mean",
     ngram_dropout: float = 0.5,
+    scale: float = 5.0,
     exclusive_classes: bool | None = None,
     nO: int | None = None,
 ) -> Classifier:
@@ -48,10 +49,12 @@ def build_embedding_bag(
     min_chars, max_chars: Sizes of the n-grams of characters inside words; 0 and 0 for none.
     pooling: `mean` or `max` of the vectors.
     ngram_dropout: Share of words and n-grams left out in training.
+    scale: Factor of the pooled vectors: how far one step of the optimizer moves them. The default suits a learning rate
+        of 0.002; so does that of the other architectures.
     """
     options = ngram_options("EmbeddingBag", rows, attr, word_ngrams, min_chars, max_chars)
     output = linear_output(nO)
-    logits = chain(embedding_bag(width, options, pooling, ngram_dropout), Dropout(), output)
+    logits = chain(embedding_bag(width, options, pooling, ngram_dropout, scale), Dropout(), output)
     return as_classifier(logits, output, exclusive_classes)
 
 
@@ -61,7 +64,7 @@ def build_tfidf_linear(
     word_ngrams: int = 2,
     min_chars: int = 0,
     max_chars: int = 0,
-    scale: float = 1.0,
+    scale: float = 5.0,
     exclusive_classes: bool | None = None,
     nO: int | None = None,
 ) -> Classifier:

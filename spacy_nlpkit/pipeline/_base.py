@@ -7,7 +7,6 @@ attributes filled from the config, so that `spacy.load(..., config=...)` overrid
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +57,22 @@ class NlpkitPipe(TrainablePipe):
         return list(self.labels)
 
     def add_label(self, label: str) -> int:
-        """Add a label, resizing an initialized model.
+        """Add a label, resizing an initialized model, whose calibration does not hold for the new outputs.
 
         RETURNS (int): 1 where it was added, 0 where it was there.
-        RAISES: N013 where the label is no string.
+        RAISES: N013 where the label is no string; N008 where the initialized model cannot be resized.
         """
         if not isinstance(label, str):
             raise NlpkitError(Errors.N013.format(name=self.name, label=label))
         if label in self.labels:
             return 0
+        resizing = self.is_initialized
+        if resizing and "resize_output" not in self.model.attrs:
+            raise NlpkitError(Errors.N008.format(name=self.name, label=label))
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
-        if self.is_initialized:
+        if resizing:
+            self._forget()
             self.model.attrs["resize_output"](self.model, len(self.labels))
         return 1
 
@@ -86,7 +89,18 @@ class NlpkitPipe(TrainablePipe):
         """Hook: fix the model's output dimension from the labels, before the model is initialized."""
         raise NotImplementedError(type(self).__name__)
 
+    def sample_output(self, n_docs: int) -> Any:
+        """Hook: what a model infers its output dimension from where `set_model_output` cannot fix it."""
+        return None
+
     # Training
+
+    # Whether `survey` has to see all examples, even where the labels are given.
+    surveys_all = False
+
+    def survey(self, examples: Iterable[Example]) -> Iterable[Example]:
+        """Hook of `initialize`: look at the examples while they pass; a corpus is read once for all that is needed."""
+        return examples
 
     def initialize(
         self,
@@ -102,19 +116,23 @@ class NlpkitPipe(TrainablePipe):
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         self._forget()
-        if labels is not None:
-            found: Iterable[str] = labels
-        else:
-            found = sorted({label for example in get_examples() for label in self.labels_of(example)})
-        for label in found:
+        found: set[str] = set()
+        sample: list[Doc] = []
+        for example in self.survey(get_examples()):
+            found.update(self.labels_of(example))
+            if len(sample) < INIT_SAMPLE:
+                sample.append(example.x)
+            elif labels is not None and not self.surveys_all:
+                break
+        for label in sorted(found) if labels is None else labels:
             self.add_label(label)
         if not self.labels:
             raise NlpkitError(Errors.N002.format(name=self.name, what="annotation with labels"))
         if not self.vocab.vectors.size and any(node.name == "static_vectors" for node in self.model.walk()):
             raise NlpkitError(Errors.N007.format(name=self.name))
         self.set_model_output()
-        sample = [example.x for example in islice(get_examples(), INIT_SAMPLE)]
-        self.model.initialize(X=[doc for doc in sample if len(doc)] or sample)
+        sample = [doc for doc in sample if len(doc)] or sample
+        self.model.initialize(X=sample, Y=self.sample_output(len(sample)))
 
     def _forget(self) -> None:
         """Drop the calibration: it belongs to the weights it was fitted on, and these change."""

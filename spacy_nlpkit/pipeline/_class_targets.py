@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.training import Example
 
-from ..errors import Errors, NlpkitError
-
 Floats = NDArray[np.float64]
 # How far the probabilities of exclusive labels may be from one together: they are written with few digits.
 TOLERANCE = 0.01
-_SHOWN = 60
+# Tokens of a text that a message shows.
+_SHOWN = 12
 
 
-def truth_of(examples: Iterable[Example], labels: Sequence[str]) -> Floats:
-    """(docs, labels) the annotated probability of each label, NaN where there is none."""
-    return np.array(
-        [[example.reference.cats.get(label, np.nan) for label in labels] for example in examples], dtype=np.float64
-    ).reshape(-1, len(labels))
+class Annotation(NamedTuple):
+    """The classes of a document, and the start of its text for messages."""
+
+    cats: dict[str, float]
+    text: str
+
+
+def annotation_of(example: Example) -> Annotation:
+    """What is annotated."""
+    return Annotation(example.reference.cats, example.reference[:_SHOWN].text)
+
+
+def truth_of(annotations: Iterable[Annotation], labels: Sequence[str], exclusive: bool) -> Floats:
+    """(docs, labels) the annotated probability of each label, NaN where there is none.
+
+    Exclusive labels that are not named do not hold where those that are sum to one.
+    """
+    rows = [[annotation.cats.get(label, np.nan) for label in labels] for annotation in annotations]
+    truth = np.array(rows, dtype=np.float64).reshape(-1, len(labels))
+    if exclusive:
+        full = np.nansum(truth, axis=1, keepdims=True) >= 1.0 - TOLERANCE
+        truth = np.where(np.isnan(truth) & full, 0.0, truth)
+    return truth
 
 
 def fits_exclusive(truth: Floats) -> NDArray[np.bool_]:
@@ -30,15 +48,19 @@ def fits_exclusive(truth: Floats) -> NDArray[np.bool_]:
     return (total <= 1.0 + TOLERANCE) & (~complete | (total >= 1.0 - TOLERANCE))
 
 
-def require_exclusive(examples: Sequence[Example], truth: Floats, name: str) -> None:
-    """RAISES: N130 where documents have labels that do not sum to one."""
+def describe_unfit(annotations: Sequence[Annotation], truth: Floats, labels: Sequence[str]) -> dict[str, Any] | None:
+    """What a message says of documents whose exclusive labels do not sum to one: how many of how many, the text of the
+    first and its labels. None where there is no such document."""
     wrong = np.flatnonzero(~fits_exclusive(truth))
-    if len(wrong):
-        reference = examples[wrong[0]].reference
-        first = repr(reference.text[:_SHOWN])
-        found = ", ".join(f"{label} {value:g}" for label, value in reference.cats.items() if value) or "none above 0"
-        counts = {"count": len(wrong), "total": len(truth)}
-        raise NlpkitError(Errors.N130.format(name=name, first=first, found=found, **counts))
+    if not len(wrong):
+        return None
+    held = {label: value for label, value in zip(labels, truth[wrong[0]].tolist()) if value > 0}
+    return {
+        "count": len(wrong),
+        "total": len(truth),
+        "first": repr(annotations[wrong[0]].text),
+        "found": ", ".join(f"{label} {value:g}" for label, value in held.items()) or "none above 0",
+    }
 
 
 def by_vote(truth: Floats, exclusive: bool) -> Floats:

@@ -1,27 +1,38 @@
 """`text_classifier`: classes of documents, exclusive or not, with calibrated probabilities and abstention."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example
+from spacy.training import Example, validate_get_examples
+from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 
 from .. import attributes
-from ..errors import Errors, NlpkitError
+from ..errors import Errors, NlpkitError, Warnings
 from ..layers.class_loss import exclusive_loss, independent_loss
 from ..layers.class_output import PROBABILITIES, set_exclusive
 from ..layers.mixture import TRAIN_APART, begin_apart
-from ..layers.tfidf import count_documents, uncounted
-from ..scoring.calibration import apply_platt, best_threshold, fit_platt, fit_temperature, log_odds, softmax
-from ..ty import Prediction
+from ..layers.tfidf import DocumentCounter, uncounted
+from ..ty import Explanation, Prediction
 from ..util import to_float
 from ._base import NlpkitPipe
-from ._class_targets import Floats, balanced_weights, by_vote, fits_exclusive, require_exclusive, truth_of
+from ._class_calibration import DIGITS, apply_calibration, fit_calibration
+from ._class_explanation import explain_docs
+from ._class_targets import (
+    Annotation,
+    Floats,
+    annotation_of,
+    balanced_weights,
+    by_vote,
+    describe_unfit,
+    fits_exclusive,
+    truth_of,
+)
 
 DEFAULT_MODEL_CONFIG = """
 [model]
@@ -34,9 +45,6 @@ DEFAULT_THRESHOLD = 0.5
 MAX_TOKENS = 20000
 # Examples read at a time where all are passed over.
 BATCH = 1000
-# What is stored is rounded when it is written and when it is used: spaCy's JSON does not keep the last digits, and a
-# reloaded pipe must predict the same.
-DIGITS = 6
 
 
 @Language.factory(
@@ -141,6 +149,8 @@ class TextClassifier(NlpkitPipe):
         self.label_smoothing = label_smoothing
         self.focal_gamma = focal_gamma
         self.prediction_attribute = prediction_attribute
+        self._warned_of_unfit = False
+        self._annotations: list[Annotation] = []  # those that `survey` sees, until they are weighed
         self._check_settings()
         attributes.register_prediction(prediction_attribute)
 
@@ -168,7 +178,14 @@ class TextClassifier(NlpkitPipe):
 
     def set_model_output(self) -> None:
         """One output a label."""
-        self.model = self.model.attrs["resize_output"](self.model, len(self.labels))
+        if "resize_output" in self.model.attrs:
+            self.model = self.model.attrs["resize_output"](self.model, len(self.labels))
+
+    def sample_output(self, n_docs: int) -> Any:
+        """Some of spaCy's architectures cannot be resized, and infer their labels from zeros of this shape."""
+        if "resize_output" in self.model.attrs:
+            return None
+        return self.model.ops.alloc2f(n_docs, len(self.labels))
 
     def initialize(
         self,
@@ -182,20 +199,44 @@ class TextClassifier(NlpkitPipe):
         RAISES: as `NlpkitPipe.initialize`; N129 for one exclusive label; N130 where exclusive labels do not sum to one;
             N132 for settings that name unknown labels.
         """
-        for node in uncounted(self.model):
-            count_documents(node, (example.predicted for example in get_examples()))
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        self._annotations = []
         super().initialize(get_examples, nlp=nlp, labels=labels)
         if self.exclusive and len(self.labels) < 2:
             raise NlpkitError(Errors.N129.format(name=self.name, label=self.labels[0]))
         self._check_label_settings()
-        rows = [self._survey(part) for part in batches(get_examples(), BATCH)]
-        truth = np.concatenate(rows) if rows else np.zeros((0, len(self.labels)))
+        truth = truth_of(self._annotations, self.labels, self.exclusive)
+        unfit = describe_unfit(self._annotations, truth, self.labels) if self.exclusive else None
+        self._annotations = []
+        if unfit:
+            raise NlpkitError(Errors.N130.format(name=self.name, **unfit))
         self.cfg["class_weights"] = [round(weight, DIGITS) for weight in self._weights_of(truth)]
 
-    def _survey(self, examples: list[Example]) -> Floats:
-        truth = truth_of(examples, self.labels)
-        if self.exclusive:
-            require_exclusive(examples, truth, self.name)
+    # The labels are checked and weighed over all examples.
+    surveys_all = True
+
+    def survey(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """Keep the annotation, and count documents for TF-IDF."""
+        counters = [DocumentCounter(layer) for layer in uncounted(self.model)]
+        for part in minibatch(examples, BATCH):
+            for counter in counters:
+                counter.add([example.predicted for example in part])
+            self._annotations += [annotation_of(example) for example in part]
+            yield from part
+        for counter in counters:
+            counter.finish()
+
+    def _usable_truth(self, examples: list[Example]) -> Floats:
+        """As `truth_of`. Documents of exclusive labels that do not sum to one are passed over, with one warning: a
+        corpus that is streamed is not seen as a whole by `initialize`."""
+        annotations = [annotation_of(example) for example in examples]
+        truth = truth_of(annotations, self.labels, self.exclusive)
+        unfit = describe_unfit(annotations, truth, self.labels) if self.exclusive else None
+        if unfit:
+            truth[~fits_exclusive(truth)] = np.nan
+            if not self._warned_of_unfit:
+                self._warned_of_unfit = True
+                warnings.warn(Warnings.NW130.format(name=self.name, **unfit), stacklevel=2)
         return truth
 
     def _weights_of(self, truth: Floats) -> list[float]:
@@ -238,17 +279,7 @@ class TextClassifier(NlpkitPipe):
 
     def _calibrated(self, probabilities: Floats) -> Floats:
         calibration = self.cfg.get("calibration")
-        if calibration is None:
-            return probabilities
-        if self.exclusive:
-            return softmax(_log(probabilities) / round(calibration["temperature"], DIGITS))
-        columns = [
-            apply_platt(probabilities[:, number], *(round(value, DIGITS) for value in calibration["platt"][label]))
-            if label in calibration["platt"]
-            else probabilities[:, number]
-            for number, label in enumerate(self.labels)
-        ]
-        return np.stack(columns, axis=1)
+        return probabilities if calibration is None else apply_calibration(calibration, probabilities, self.labels)
 
     def label_thresholds(self) -> dict[str, float]:
         """The least probability of each label: set, learned at calibration, or the default; 0 for exclusive ones."""
@@ -294,6 +325,13 @@ class TextClassifier(NlpkitPipe):
                 if named[number]
             ]
 
+    def explain(self, docs: Iterable[Doc], label: str | None = None) -> list[Explanation]:
+        """What each token contributed to the score of a label, by default of each document's most probable one.
+
+        RAISES: N140 for an unknown label; N141 for a model of other architectures; N001 and N005 as `predict`.
+        """
+        return explain_docs(self, list(docs), label)
+
     # Training
 
     def _step(
@@ -320,10 +358,8 @@ class TextClassifier(NlpkitPipe):
     def get_loss(self, examples: Iterable[Example], scores: Any) -> tuple[float, Any]:
         """Cross-entropy, a mean over the examples, and its gradient with respect to the scores before the softmax or
         logistic function. Labels without annotation are neutral; a document of exclusive labels that do not sum to one
-        is as well."""
-        truth = truth_of(examples, self.labels)
-        if self.exclusive:
-            truth[~fits_exclusive(truth)] = np.nan
+        is as well, with a warning (NW130)."""
+        truth = self._usable_truth(list(examples))
         if self.soft_labels == "vote":
             truth = by_vote(truth, self.exclusive)
         known = self.cfg.get("class_weights", [])
@@ -335,10 +371,17 @@ class TextClassifier(NlpkitPipe):
         return loss / len(truth), self._to_model(gradient / len(truth), probabilities)
 
     def get_teacher_loss(self, teacher_scores: Any, scores: Any) -> tuple[float, Any]:
-        """Loss and gradient of `rehearse`: what the pipe predicted before is the target."""
+        """Loss and gradient of `rehearse`: what the pipe predicted before is the target. Of labels that it had not
+        then, nothing is known: they keep what they have, and exclusive ones of then share the rest."""
         truth, probabilities = (self.model.ops.to_numpy(found).astype(np.float64) for found in (teacher_scores, scores))
+        added = probabilities[:, truth.shape[1] :]
+        if self.exclusive:
+            truth = truth * (1.0 - added.sum(axis=1, keepdims=True))
+        truth = np.concatenate([truth, added], axis=1)
         loss_of = exclusive_loss if self.exclusive else independent_loss
-        loss, gradient = loss_of(probabilities, truth, np.ones(len(self.labels)))
+        weights = np.ones(len(self.labels))
+        loss, gradient = loss_of(probabilities, truth, weights)
+        loss -= loss_of(truth, truth, weights)[0]  # the teacher's own doubt is no error of the pipe
         return loss / len(truth), self._to_model(gradient / len(truth), probabilities)
 
     def _to_model(self, gradient: Any, probabilities: Floats) -> Any:
@@ -355,30 +398,14 @@ class TextClassifier(NlpkitPipe):
         held-out examples. Stored in `cfg`; nothing else changes. Without annotation the pipe stays uncalibrated."""
         self.require_initialized()
         found, gold = [], []
-        for part in batches(examples, BATCH):
+        for part in minibatch(examples, BATCH):
             filled = [example for example in part if len(example.predicted)]
             found.append(self._raw([example.predicted for example in filled]))
-            gold.append(truth_of(filled, self.labels))
+            gold.append(self._usable_truth(filled))
         probabilities, truth = (np.concatenate(rows) if rows else np.zeros((0, 1)) for rows in (found, gold))
-        calibration = self._fit(probabilities, truth) if len(truth) else None
+        calibration = fit_calibration(probabilities, truth, self.labels, self.exclusive) if len(truth) else None
         if calibration is not None:
             self.cfg.update(calibration=calibration, calibrated=True)
-
-    def _fit(self, probabilities: Floats, truth: Floats) -> dict[str, Any] | None:
-        if self.exclusive:
-            usable = fits_exclusive(truth) & ~np.isnan(truth).any(axis=1)
-            if not usable.any():
-                return None
-            temperature = fit_temperature(_log(probabilities[usable]), truth[usable])
-            return {"temperature": round(temperature, DIGITS)}
-        platt, thresholds = {}, {}
-        for number, label in enumerate(self.labels):
-            known = ~np.isnan(truth[:, number])
-            p, holds = probabilities[known, number], truth[known, number] >= 0.5
-            if holds.any():
-                platt[label] = [round(value, DIGITS) for value in fit_platt(log_odds(p), holds)]
-                thresholds[label] = round(best_threshold(apply_platt(p, *platt[label])), DIGITS)
-        return {"platt": platt, "thresholds": thresholds} if platt else None
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score with the configured scorer; an empty dict without one."""
@@ -386,14 +413,3 @@ class TextClassifier(NlpkitPipe):
             return {}
         settings = {"exclusive": self.exclusive, "thresholds": self.label_thresholds()}
         return self.scorer(examples, labels=self.labels, abstain_below=self.abstain_below, **{**settings, **kwargs})
-
-
-def _log(probabilities: Floats) -> Floats:
-    return np.log(np.maximum(probabilities, 1e-38))
-
-
-def batches(examples: Iterable[Example], size: int) -> Iterator[list[Example]]:
-    """Lists of at most `size` examples."""
-    iterator = iter(examples)
-    while part := list(islice(iterator, size)):
-        yield part
