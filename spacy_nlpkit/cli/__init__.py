@@ -13,4 +13,16 @@ HELP = "Commands of spacy_nlpkit: data, training and evaluation of its component
 app = typer.Typer(name="nlpkit", help=HELP, no_args_is_help=True, rich_markup_mode=None)
 spacy_app.add_typer(app)
 
-from . import annotate, check_data, compare, convert, evaluate, export, learning_curve, select, show, train_vectors  # noqa: E402, F401
+from . import (  # noqa: E402
+    annotate,  # noqa: F401
+    check_data,  # noqa: F401
+    compare,  # noqa: F401
+    convert,  # noqa: F401
+    evaluate,  # noqa: F401
+    explain,  # noqa: F401
+    export,  # noqa: F401
+    learning_curve,  # noqa: F401
+    select,  # noqa: F401
+    show,  # noqa: F401
+    train_vectors,  # noqa: F401
+)

@@ -1,0 +1,126 @@
+"""`python -m spacy nlpkit explain`: which tokens carried the decision of a text_classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Errors, NlpkitError
+from ._explain_page import open_page
+from ._explain_text import ExplainedText, print_explained
+from ._pipelines import load_pipeline, one_line
+from ._util import Arg, Opt, command, msg
+from .convert import print_problems
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+    from ..data.texts import TextOptions
+    from ..pipeline.text_classifier import TextClassifier
+
+# Texts that go through the pipeline at a time: the first ones are to be seen soon.
+BATCH_SIZE = 16
+
+
+@command("explain")
+def explain(
+    model: str = Arg(..., metavar="MODEL", help="A trained pipeline, by folder or name"),
+    texts: list[str] = Arg([], metavar="[TEXT]...", help="Texts to explain"),
+    input_path: Path | None = Opt(None, "--input", "-i", help="File of texts: .txt, .jsonl or .csv, also as .gz"),
+    label: str | None = Opt(
+        None, "--label", "-l", help="The label to explain; without, the most probable of each text"
+    ),
+    component: str = Opt("text_classifier", "--component", help="The text_classifier to explain"),
+    top: int = Opt(5, "--top", min=1, help="How many of the strongest tokens to list for the label, and against it"),
+    html: Path | None = Opt(None, "--html", help="A page to write, with every text and its tokens shaded"),
+    limit: int | None = Opt(None, "--limit", "-n", min=1, help="How many texts of the file to explain"),
+    column: str = Opt("text", "--column", "--text-column", "-t", help="Column of a table, or key of a JSON object"),
+    columns: str | None = Opt(
+        None, "--columns", help="Numbers, from 0, of the columns of a table without header, such as 1,2"
+    ),
+    gpu_id: int = Opt(-1, "--gpu-id", "-g", help="GPU to run on, -1 for the CPU"),
+) -> None:
+    """Show what the tokens of texts contribute to the score of a label: for it, and against it.
+
+    What runs is the pipeline up to the component. Exit status 1, and no page, where there is nothing to explain.
+    """
+    from ..data.texts import TextOptions, parse_columns
+
+    check_options(texts, input_path, html)
+    options = TextOptions(column, parse_columns(columns, "explain"))
+    nlp, pipe = load_classifier(model, gpu_id, component)
+    source = islice(read_file(input_path, options), limit) if input_path is not None else read_arguments(texts)
+    with ExitStack() as stack:
+        page = stack.enter_context(open_page(html, model)) if html is not None else None
+        for number, doc in enumerate(run_upstream(nlp, model, component, source), 1):
+            explained = ExplainedText.of(doc, pipe.explain([doc], label)[0])
+            print_explained(number, explained, top)
+            if page is not None:
+                page.add(number, explained, top)
+    if html is not None:
+        msg.good(f"Wrote {html}")
+
+
+def check_options(texts: list[str], input_path: Path | None, html: Path | None) -> None:
+    """RAISES: N143 for no texts, or two sources of them; N006 for a page in place of a folder or of the input."""
+    if bool(texts) == (input_path is not None):
+        raise NlpkitError(
+            Errors.N143.format(problem="both TEXT and --input are given" if texts else "no text is given")
+        )
+    if html is not None and (html.is_dir() or (input_path is not None and html.resolve() == input_path.resolve())):
+        expected = "a file, and another one than --input"
+        raise NlpkitError(Errors.N006.format(setting="--html", name="explain", expected=expected, value=str(html)))
+
+
+def load_classifier(model: str, gpu_id: int, name: str) -> tuple[Language, TextClassifier]:
+    """The pipeline, and its component of this name.
+
+    RAISES: N142 where that is no text_classifier; N090 and N097 as `load_pipeline`.
+    """
+    from ..pipeline.text_classifier import TextClassifier
+
+    nlp = load_pipeline(model, gpu_id)
+    pipe: Any = nlp.get_pipe(name) if name in nlp.pipe_names else None
+    if not isinstance(pipe, TextClassifier):
+        raise NlpkitError(Errors.N142.format(model=model, name=name, pipes=", ".join(nlp.pipe_names) or "none"))
+    return nlp, pipe
+
+
+def read_arguments(texts: list[str]) -> Iterator[str]:
+    """The texts of the command line. RAISES: N027 for bytes that are not UTF-8, which spaCy cannot store."""
+    for number, text in enumerate(texts, 1):
+        try:
+            text.encode("utf8")
+        except UnicodeEncodeError as error:
+            raise NlpkitError(Errors.N027.format(where=f"TEXT {number}", reason=error.reason)) from error
+        yield text
+
+
+def read_file(path: Path, options: TextOptions) -> Iterator[str]:
+    """The texts of a file, and in the end its first bad lines. RAISES: as `data.texts.read_texts`."""
+    from ..data.converters import Report
+    from ..data.texts import read_texts
+
+    report = Report()
+    try:
+        yield from read_texts([path], options, report)
+    finally:
+        print_problems(report)
+
+
+def run_upstream(nlp: Language, model: str, name: str, texts: Iterable[str]) -> Iterator[Doc]:
+    """Documents as the component of this name gets them.
+
+    RAISES: N122 where what stands before it cannot predict yet.
+    """
+    names = nlp.pipe_names
+    try:
+        yield from nlp.pipe(texts, disable=names[names.index(name) :], batch_size=BATCH_SIZE)
+    except NlpkitError:
+        raise
+    except (ValueError, KeyError, AttributeError) as error:
+        raise NlpkitError(Errors.N122.format(name=name, model=model, problem=one_line(error))) from error
