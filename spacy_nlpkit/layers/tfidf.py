@@ -42,7 +42,8 @@ def tfidf_linear(options: NgramOptions, scale: float, nO: int | None = None) -> 
 
 
 def count_documents(model: Layer, docs: Iterable[Doc]) -> int:
-    """Set the inverse document frequencies: log((1 + n) / (1 + documents with the feature)) + 1.
+    """Set the inverse document frequencies: log((1 + n) / (1 + documents with the feature)) + 1. None are set where
+    there are no documents.
 
     RETURNS (int): How many documents were counted.
     """
@@ -68,9 +69,10 @@ class DocumentCounter:
         self.total += len(docs)
 
     def finish(self) -> int:
-        """Give the layer its frequencies. RETURNS: How many documents were counted."""
-        idf: Any = np.log((1.0 + self.total) / (1.0 + self.frequencies)) + 1.0
-        self.model.set_param("idf", self.model.ops.asarray1f(idf.astype("float32")))
+        """Give the layer its frequencies, unless there was no document. RETURNS: How many documents were counted."""
+        if self.total:
+            idf: Any = np.log((1.0 + self.total) / (1.0 + self.frequencies)) + 1.0
+            self.model.set_param("idf", self.model.ops.asarray1f(idf.astype("float32")))
         return self.total
 
 

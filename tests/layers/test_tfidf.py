@@ -109,6 +109,8 @@ def test_without_counts_it_is_refused() -> None:
     assert uncounted(model) == [model]
     with pytest.raises(NlpkitError, match=r"\[N128\].*spacy_nlpkit\.document_frequencies\.v1"):
         model.initialize(X=make_docs(*TEXTS), Y=np.zeros((len(TEXTS), LABELS), dtype="float32"))
+    assert count_documents(model, []) == 0
+    assert uncounted(model) == [model]
     count_documents(model, make_docs(*TEXTS))
     assert uncounted(model) == []
     model.initialize()
