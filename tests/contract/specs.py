@@ -1,11 +1,11 @@
-"""One declared spec a factory: what the contract suite has to know about a component to test it.
+"""What the contract suite has to know about a component to test it: one spec a factory, more for other kinds of models.
 
 A new component gets its entry here; `tests/contract` then runs over it without further code.
 """
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spacy.language import Language
@@ -30,19 +30,23 @@ LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": WIDTH, "upstr
 class Spec:
     """What a factory promises.
 
-    config: Settings for a smoke model with an encoder of its own at `model.tok2vec`.
+    name: Of the spec: the factory, or the factory and what is special.
+    config: Settings for a smoke model; where it listens, with an encoder of its own at `model.tok2vec`.
     gold: Annotated texts as `Example.from_dict` takes them; 30 updates on them reach a score of 1.
-    snapshot: What the component wrote on a document, as JSON values.
+    snapshot: What the component wrote on a document, as JSON values; empty where it wrote nothing.
+    decides: Whether the component decided for anything in a document.
     score: The scorer's key that counts.
     wrong_type: A setting with a value that the config must refuse.
-    silencing: Settings under which the trained component predicts nothing, as an override at load.
+    silencing: Settings under which the trained component decides for nothing, as an override at load.
     labels, listens, rehearses, calibrates: What it can do; where it says no, the component must say so too.
     """
 
+    name: str
     factory: str
     config: dict[str, Any]
     gold: list[tuple[str, dict[str, Any]]]
     snapshot: Callable[[Doc], Any]
+    decides: Callable[[Doc], bool]
     score: str
     wrong_type: dict[str, Any]
     silencing: dict[str, Any] | None = None
@@ -57,7 +61,9 @@ class Spec:
         return [Example.from_dict(nlp.make_doc(text), annotation) for text, annotation in self.gold]
 
     def listening_config(self) -> dict[str, Any]:
-        """The smoke config with a listener in place of the encoder."""
+        """The smoke config with a listener in place of the encoder, if it can listen."""
+        if not self.listens:
+            return self.config
         return {**self.config, "model": {**self.config["model"], "tok2vec": LISTENER}}
 
 
@@ -79,6 +85,7 @@ def _record(ent: Span) -> dict[str, Any]:
 
 
 TICKER_NER = Spec(
+    name="ticker_ner",
     factory="ticker_ner",
     config={"model": {"@architectures": "spacy_nlpkit.CRFTagger.v1", "tok2vec": ENCODER}},
     gold=[
@@ -97,10 +104,110 @@ TICKER_NER = Spec(
         ),
     ],
     snapshot=snapshot_entities,
+    decides=lambda doc: bool(doc.ents),
     score="ents_f",
     wrong_type={"overwrite": "yes"},
     silencing={"threshold": 1.0},
     attributes=("confidence", "ticker"),
 )
 
-SPECS = {spec.factory: spec for spec in (TICKER_NER,)}
+
+def snapshot_classes(doc: Doc) -> dict[str, Any]:
+    """Probabilities and decision of `text_classifier`, calibrated or not."""
+    return {"cats": dict(doc.cats), "prediction": decision(doc)} if doc.cats else {}
+
+
+def decision(doc: Doc) -> Any:
+    """`doc._.prediction` without its warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*NW001")
+        return doc._.prediction
+
+
+def decides_for_classes(doc: Doc) -> bool:
+    """Whether a class is chosen: one of exclusive classes, or any of others."""
+    found = decision(doc)
+    return bool(found) and not (isinstance(found, dict) and found["abstained"])
+
+
+CLASSES = ("Crops", "Metals", "Rates")
+
+
+def classes(*held: str) -> dict[str, Any]:
+    """Complete annotation."""
+    return {"cats": {label: float(label in held) for label in CLASSES}}
+
+
+CLASS_GOLD = [
+    ("Wheat rose after a dry spring .", classes("Crops")),
+    ("Miners sold copper in Oslo today .", classes("Metals")),
+    ("The bank left its key lending unchanged .", classes("Rates")),
+    ("Maize and soy fell as rains came .", classes("Crops")),
+    ("Zinc stocks rose again .", classes("Metals")),
+]
+BAG = {
+    "@architectures": "spacy_nlpkit.EmbeddingBag.v1",
+    "width": 64,
+    "rows": 4096,
+    "min_chars": 3,
+    "max_chars": 4,
+    "ngram_dropout": 0.0,
+}
+TFIDF = {"@architectures": "spacy_nlpkit.TfidfLinear.v1", "rows": 4096, "scale": 10.0}
+
+TEXT_CLASSIFIER = Spec(
+    name="text_classifier",
+    factory="text_classifier",
+    config={"model": BAG},
+    gold=CLASS_GOLD,
+    snapshot=snapshot_classes,
+    decides=decides_for_classes,
+    score="cats_score",
+    wrong_type={"exclusive": "yes"},
+    silencing={"abstain_below": 1.0},
+    listens=False,
+    attributes=("prediction",),
+)
+TEXT_CLASSIFIERS = (
+    TEXT_CLASSIFIER,
+    replace(
+        TEXT_CLASSIFIER,
+        name="text_classifier-pooled",
+        config={"model": {"@architectures": "spacy_nlpkit.Pooled.v1", "tok2vec": ENCODER}},
+        listens=True,
+    ),
+    replace(
+        TEXT_CLASSIFIER,
+        name="text_classifier-independent",
+        config={
+            "exclusive": False,
+            "model": {"@architectures": "spacy_nlpkit.NgramCNN.v1", "tok2vec": ENCODER, "filters": 16},
+        },
+        gold=[*CLASS_GOLD, ("Wheat and copper rose today .", classes("Crops", "Metals")), ("Mr. Bell .", classes())],
+        silencing={"threshold": 1.0},
+        listens=True,
+    ),
+    replace(
+        TEXT_CLASSIFIER,
+        name="text_classifier-ensemble",
+        config={
+            "model": {"@architectures": "spacy_nlpkit.Ensemble.v1", "members": {"bag": BAG, "tfidf": TFIDF}},
+        },
+    ),
+    replace(
+        TEXT_CLASSIFIER,
+        name="text_classifier-recurrent",
+        config={
+            "model": {
+                "@architectures": "spacy_nlpkit.Recurrent.v1",
+                "tok2vec": ENCODER,
+                "input_width": 8,
+                "hidden_width": 8,
+                "dropout": 0.0,
+            }
+        },
+        listens=True,
+    ),
+)
+
+SPECS = {spec.name: spec for spec in (TICKER_NER, *TEXT_CLASSIFIERS)}

@@ -1,6 +1,7 @@
 """Being found, built, refused and initialized (points 1, 2, 4, 5)."""
 
 import json
+from importlib.metadata import distribution
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from thinc.api import ConfigValidationError
 
 from spacy_nlpkit.errors import NlpkitError
 
-from .conftest import FACTORIES, NAME, build
+from .conftest import NAME, build
 from .specs import SPECS, Spec
 
 
 def test_a_spec_for_every_factory_and_no_other() -> None:
-    assert sorted(SPECS) == FACTORIES
+    declared = {point.name for point in distribution("spacy-nlpkit").entry_points if point.group == "spacy_factories"}
+    assert {spec.factory for spec in SPECS.values()} == declared
 
 
 def test_added_and_analyzed(spec: Spec) -> None:

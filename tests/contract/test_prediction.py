@@ -111,10 +111,10 @@ def test_setting_at_load_wins_over_what_was_learned(spec: Spec, saved: Path, tmp
     if spec.calibrates:
         nlp.get_pipe(NAME).calibrate(spec.examples(nlp))
     nlp.to_disk(tmp_path)
-    assert any(spec.snapshot(doc) for doc in spacy.load(tmp_path).pipe(texts))
+    assert any(spec.decides(doc) for doc in spacy.load(tmp_path).pipe(texts))
     override = {f"components.{NAME}.{key}": value for key, value in spec.silencing.items()}
     silent = spacy.load(tmp_path, config=override)
-    assert not any(spec.snapshot(doc) for doc in silent.pipe(texts))
+    assert not any(spec.decides(doc) for doc in silent.pipe(texts))
 
 
 def test_results_survive_bytes_as_plain_values(spec: Spec, trained: Language, texts: list[str]) -> None:
@@ -131,7 +131,7 @@ def test_results_survive_bytes_as_plain_values(spec: Spec, trained: Language, te
         assert spec.snapshot(again) == spec.snapshot(doc)
 
 
-def test_calibration_is_kept_and_touches_nothing_else(spec: Spec, trained: Language, tmp_path: Path) -> None:
+def test_calibration_is_kept_and_touches_nothing_else(spec: Spec, trained: Language, tmp_path: Path, same: Any) -> None:
     pipe = trained.get_pipe(NAME)
     if not spec.calibrates:
         assert not hasattr(pipe, "calibrate")
@@ -145,7 +145,9 @@ def test_calibration_is_kept_and_touches_nothing_else(spec: Spec, trained: Langu
     assert pipe.model.to_bytes() == weights
     assert [eg.predicted.to_bytes() for eg in examples] == before
     trained.to_disk(tmp_path)
-    assert spacy.load(tmp_path).get_pipe(NAME).cfg == pipe.cfg
+    same(spacy.load(tmp_path).get_pipe(NAME).cfg, pipe.cfg)
+    pipe.add_label("NEW")
+    assert not pipe.cfg["calibrated"], "its outputs are others now"
 
 
 def test_memory_stays_flat(spec: Spec, trained: Language, texts: list[str]) -> None:

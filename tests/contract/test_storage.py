@@ -54,6 +54,8 @@ def test_other_processes(
 ) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} on this system")
+    if method == "spawn" and spec.name != spec.factory:
+        return  # new interpreters take seconds, and one spec of a factory tells: what they get is pickled, as above
     before = multiprocessing.get_start_method()
     multiprocessing.set_start_method(method, force=True)
     try:

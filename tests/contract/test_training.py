@@ -177,6 +177,7 @@ def test_rehearsal(spec: Spec, trained: Language) -> None:
         assert not hasattr(pipe, "_rehearsal_model")
         return
     optimizer = trained.resume_training()
+    optimizer.learn_rate = 0.01
     losses: dict[str, float] = {}
     trained.rehearse(spec.examples(trained), sgd=optimizer, losses=losses)
     assert type(losses[NAME]) is float
