@@ -58,6 +58,14 @@ def _row(numbers: list[int], kind: int, options: NgramOptions) -> int:
     return (total ^ (total >> 33)) % options.rows
 
 
+def randomize(node: Model, *names: str) -> None:
+    """Give parameters of a node normally distributed values: an output layer starts from zero."""
+    rng = np.random.default_rng(0)
+    for name in names:
+        values: Any = rng.normal(size=node.get_param(name).shape).astype("float32")
+        node.set_param(name, values)
+
+
 def finite_differences(values: Any, loss: Callable[[], float], step: float) -> np.ndarray:
     """Central differences of a loss in each number of an array, which is changed in place and put back."""
     slopes = np.zeros(values.shape)
@@ -71,7 +79,7 @@ def finite_differences(values: Any, loss: Callable[[], float], step: float) -> n
     return slopes
 
 
-def assert_gradients(model: Model, inputs: list[np.ndarray], step: float = 1e-2, tolerance: float = 2e-3) -> None:
+def assert_gradients(model: Model, inputs: list[Any], step: float = 1e-2, tolerance: float = 2e-3) -> None:
     """Compare the gradients of a layer, in its inputs (one array a document) and its parameters, with differences of a
     random sum over its outputs. The layer must not be random in training."""
     outputs, backprop = model.begin_update(inputs)

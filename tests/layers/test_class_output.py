@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,10 +22,10 @@ from spacy_nlpkit.layers.mixture import mix_scores
 from spacy_nlpkit.layers.ngrams import NgramOptions
 from spacy_nlpkit.layers.tfidf import count_documents, tfidf_linear
 
-from .reference import make_docs
+from .reference import make_docs, randomize
 
 OPTIONS = NgramOptions(16, word_ngrams=1)
-SCORES = np.array([[0.5, -1.0, 2.0], [0.0, 0.0, 0.0], [30.0, -30.0, 0.0]], dtype="float32")
+SCORES: Any = np.array([[0.5, -1.0, 2.0], [0.0, 0.0, 0.0], [30.0, -30.0, 0.0]], dtype="float32")
 
 
 @pytest.fixture
@@ -60,10 +61,8 @@ def initialized(build: Callable[[], Model], docs: list[Doc], n_labels: int) -> M
     """With weights that are not zero, as those of the output start."""
     model = resize_output(build(), n_labels)
     model.initialize(X=docs, Y=np.zeros((len(docs), n_labels), dtype="float32"))
-    rng = np.random.default_rng(0)
     for node in model.walk():
-        for name in set(node.param_names) & {"W", "b", "E"}:
-            node.set_param(name, rng.normal(size=node.get_param(name).shape).astype("float32"))
+        randomize(node, *({"W", "b", "E"} & set(node.param_names)))
     return model
 
 

@@ -35,7 +35,8 @@ def build(options: NgramOptions, pooling: str, dropout: float = 0.0) -> Model:
 
 
 def pooled_one_by_one(model: Model, docs: list[Doc], pooling: str) -> np.ndarray:
-    vectors, options = model.get_param("E"), model.attrs["options"]
+    vectors: Any = model.get_param("E")
+    options = model.attrs["options"]
     pooled = np.zeros((len(docs), WIDTH))
     for row, doc in zip(pooled, docs):
         rows = [feature.row for feature in features_of(doc, options)]
@@ -101,12 +102,13 @@ def test_the_gradient_is_of_what_was_left_in(pooling: str) -> None:
         model = build(OPTIONS["pairs"], pooling, dropout)
         _, backprop = model.begin_update(docs)
         backprop(np.ones((1, WIDTH), dtype="float32"))
-        assert model.get_grad("E").sum() == pytest.approx(moved, abs=1e-5)
+        gradient: Any = model.get_grad("E")
+        assert gradient.sum() == pytest.approx(moved, abs=1e-5)
 
 
 def test_vectors_start_small_and_stay() -> None:
     model = build(OPTIONS["words"], "mean")
-    vectors = model.get_param("E").copy()
+    vectors: Any = model.get_param("E").copy()
     assert 0.05 < SCALE * np.abs(vectors).max() <= 0.1
     model.initialize()
     assert (model.get_param("E") == vectors).all()

@@ -44,7 +44,8 @@ def test_scores_are_the_weighted_sum(docs: list[Doc], learned: bool) -> None:
     expected = sum(weight * part.predict(docs) for weight, part in zip(WEIGHTS, model.layers))
     assert model.predict(docs) == pytest.approx(expected, abs=1e-6)
     assert model.begin_update(docs)[0] == pytest.approx(expected, abs=1e-6)
-    model.set_param("weights", np.array([0.0, 1.0, 0.0], dtype="float32"))
+    only_second: Any = np.array([0.0, 1.0, 0.0], dtype="float32")
+    model.set_param("weights", only_second)
     assert model.predict(docs) == pytest.approx(model.layers[1].predict(docs), abs=1e-6)
 
 
@@ -71,7 +72,7 @@ def test_members_apart_learn_as_if_alone(docs: list[Doc], learned: bool) -> None
     model = build(learned)
     alone = [part.copy() for part in model.layers]
     rng = np.random.default_rng(0)
-    directions = [rng.normal(size=(len(docs), LABELS)).astype("float32") for _ in range(4)]
+    directions: list[Any] = [rng.normal(size=(len(docs), LABELS)).astype("float32") for _ in range(4)]
     scores, backprop = begin_apart(model, docs)
     backprop(directions)
     assert len(scores) == 4
@@ -85,8 +86,8 @@ def test_members_apart_learn_as_if_alone(docs: list[Doc], learned: bool) -> None
         assert len(expected) == 3
         assert all((gradients[key] == expected[key]).all() for key in expected)
     if learned:
-        expected = [float((directions[-1] * part).sum()) for part in scores[:-1]]
-        assert model.get_grad("weights") == pytest.approx(expected, rel=1e-5)
+        slopes = [float((directions[-1] * part).sum()) for part in scores[:-1]]
+        assert model.get_grad("weights") == pytest.approx(slopes, rel=1e-5)
     else:
         assert not model.has_grad("weights")
 
@@ -94,7 +95,7 @@ def test_members_apart_learn_as_if_alone(docs: list[Doc], learned: bool) -> None
 def test_the_error_of_the_mixture_does_not_reach_members_apart(docs: list[Doc]) -> None:
     model = build(learned=True)
     scores, backprop = begin_apart(model, docs)
-    nothing = np.zeros_like(scores[0])
+    nothing: Any = np.zeros_like(scores[0])
     backprop([nothing, nothing, nothing, nothing + 1])
     assert not any(gradient.any() for part in model.layers for gradient in gradients_of(part).values())
     assert model.get_grad("weights").all()
@@ -103,7 +104,8 @@ def test_the_error_of_the_mixture_does_not_reach_members_apart(docs: list[Doc]) 
 def test_learned_weights_are_saved(docs: list[Doc]) -> None:
     model = build(learned=True)
     model.initialize()
-    model.set_param("weights", np.array([0.3, 0.1, 0.6], dtype="float32"))
+    learned: Any = np.array([0.3, 0.1, 0.6], dtype="float32")
+    model.set_param("weights", learned)
     model.initialize()
     assert model.get_param("weights") == pytest.approx([0.3, 0.1, 0.6])
     copy = build(learned=True).from_bytes(model.to_bytes())

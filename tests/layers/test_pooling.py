@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from thinc.api import Linear, Model, chain
 
 from spacy_nlpkit.layers.pooling import POOLINGS, pool_tokens, scale_rows, skip_empty
 
-from .reference import assert_gradients, finite_differences
+from .reference import assert_gradients, finite_differences, randomize
 
 WIDTH = 3
 LENGTHS = {"several": [3, 1, 4], "empty_between": [0, 2, 0, 0, 3, 0], "one": [1]}
 MIXES = [[name] for name in POOLINGS] + [["mean", "max"], ["first", "attention", "mean"]]
 
 
-def vectors_of(lengths: list[int]) -> list[np.ndarray]:
+def vectors_of(lengths: list[int]) -> list[Any]:
     """Distinct numbers far enough apart that a small step changes no maximum."""
     numbers = np.random.default_rng(0).permutation(sum(lengths) * WIDTH).astype("float32") / 10
     return np.split(numbers.reshape(-1, WIDTH), np.cumsum(lengths)[:-1])
 
 
-def build(poolings: list[str], documents: list[np.ndarray]) -> Model:
+def build(poolings: list[str], documents: list[Any]) -> Model:
     """With a query for attention that is not zero, as it starts."""
     model = skip_empty(pool_tokens(poolings))
     model.initialize(X=documents)
     for node in model.walk():
         if node.has_param("Q"):
-            node.set_param("Q", np.random.default_rng(1).normal(size=WIDTH).astype("float32"))
+            randomize(node, "Q")
     return model
 
 
@@ -74,7 +76,8 @@ def test_width_is_known_where_the_sample_is_empty() -> None:
     """If the layer inside says it."""
     inner: Model = chain(pool_tokens(["mean"]), Linear(nO=5, nI=WIDTH))
     model = skip_empty(inner)
-    model.initialize(X=[np.zeros((0, WIDTH), dtype="float32")])
+    nothing: Any = np.zeros((0, WIDTH), dtype="float32")
+    model.initialize(X=[nothing])
     assert model.get_dim("nO") == 5
     assert model.predict(vectors_of([2, 1])).shape == (2, 5)
 
@@ -87,7 +90,7 @@ def test_saved() -> None:
 
 
 def test_rows_of_one_length() -> None:
-    rows = np.array([[3.0, 0.0, 4.0], [-0.01, 0.02, 0.02], [0.0, 0.0, 0.0]], dtype="float32")
+    rows: Any = np.array([[3.0, 0.0, 4.0], [-0.01, 0.02, 0.02], [0.0, 0.0, 0.0]], dtype="float32")
     scaled = scale_rows().predict(rows)
     root = np.sqrt(WIDTH)
     assert scaled.dtype == np.float32
@@ -96,8 +99,8 @@ def test_rows_of_one_length() -> None:
 
 
 def test_gradient_of_scaled_rows() -> None:
-    rng = np.random.default_rng(0)
-    rows, directions = (rng.normal(size=(4, WIDTH)) for _ in range(2))
+    both: Any = np.random.default_rng(0).normal(size=(2, 4, WIDTH))
+    rows, directions = both
     model = scale_rows()
     _, backprop = model.begin_update(rows)
     slopes = finite_differences(rows, lambda: float((directions * model.predict(rows)).sum()), 1e-5)

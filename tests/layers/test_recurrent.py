@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ CELLS = ["rnn", "lstm", "gru"]
 POOLINGS = ["last", "attention", "max"]
 
 
-def vectors_of(lengths: list[int]) -> list[np.ndarray]:
+def vectors_of(lengths: list[int]) -> list[Any]:
     rng = np.random.default_rng(0)
     return [rng.normal(size=(length, WIDTH)).astype("float32") for length in lengths]
 
@@ -38,6 +39,11 @@ def build(
 def weights_of(model: Model) -> dict[str, np.ndarray]:
     module = model.shims[0]._model
     return {name: weights.detach().numpy().copy() for name, weights in module.named_parameters()}
+
+
+def averages_of(optimizer: Optimizer) -> dict[tuple[int, str], Any]:
+    assert optimizer.averages
+    return dict(optimizer.averages)
 
 
 def state_of(data: bytes) -> bytes:
@@ -133,7 +139,7 @@ def test_averaged_weights_are_used_and_put_back() -> None:
     model, documents = build(), vectors_of(LENGTHS)
     optimizer = Optimizer(0.1, use_averages=True)
     train(model, optimizer, steps=5)
-    last, averages = weights_of(model), dict(optimizer.averages)
+    last, averages = weights_of(model), averages_of(optimizer)
     assert len(averages) == len(last)
     plain = model.predict(documents)
     with model.use_params(averages):
@@ -153,7 +159,7 @@ def test_averaged_weights_are_put_back_after_an_error() -> None:
     optimizer = Optimizer(0.1, use_averages=True)
     train(model, optimizer)
     plain = model.predict(documents)
-    with pytest.raises(RuntimeError, match="evaluation failed"), model.use_params(dict(optimizer.averages)):
+    with pytest.raises(RuntimeError, match="evaluation failed"), model.use_params(averages_of(optimizer)):
         raise RuntimeError("evaluation failed")
     assert (model.predict(documents) == plain).all()
 
@@ -163,7 +169,7 @@ def test_weights_of_others_change_nothing() -> None:
     optimizer = Optimizer(0.1, use_averages=True)
     train(other, optimizer)
     plain = model.predict(documents)
-    with model.use_params(dict(optimizer.averages)):
+    with model.use_params(averages_of(optimizer)):
         assert (model.predict(documents) == plain).all()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import spacy
@@ -25,10 +27,11 @@ def vocab(request: pytest.FixtureRequest) -> Vocab:
             strings=vocab.strings, mode=Mode.floret, data=rng.normal(size=(50, WIDTH)).astype("float32"), **settings
         )
         return vocab
-    for word, vector in WORDS.items():
-        vocab.set_vector(word, np.array(vector, dtype="float32"))
+    words = {**WORDS, **({"shares": [0.9, 2.1, 3.0]} if request.param == "pruned" else {})}
+    for word, numbers in words.items():
+        vector: Any = np.array(numbers, dtype="float32")
+        vocab.set_vector(word, vector)
     if request.param == "pruned":
-        vocab.set_vector("shares", np.array([0.9, 2.1, 3.0], dtype="float32"))
         vocab.prune_vectors(2)
     return vocab
 

@@ -14,7 +14,7 @@ from spacy_nlpkit.errors import NlpkitError
 from spacy_nlpkit.layers.ngrams import NgramOptions
 from spacy_nlpkit.layers.tfidf import count_documents, tfidf_linear, uncounted
 
-from .reference import features_of, finite_differences, make_docs
+from .reference import features_of, finite_differences, make_docs, randomize
 
 ROWS, LABELS, SCALE = 32, 3, 2.5
 OPTIONS = {
@@ -25,14 +25,12 @@ OPTIONS = {
 TEXTS = [["stocks", "fell", "and", "fell"], [], ["Oslo"], [" "], ["the", "\n", "cup", "final", "the", "cup"], []]
 
 
-def build(options: NgramOptions, counted: list[Doc]) -> Model:
+def build(options: NgramOptions, counted: list[Doc]) -> Model[Any, Any]:
     """A model with counts and random weights."""
     model = tfidf_linear(options, SCALE, LABELS)
     count_documents(model, counted)
     model.initialize()
-    rng = np.random.default_rng(0)
-    for name in ("W", "b"):
-        model.set_param(name, rng.normal(size=model.get_param(name).shape).astype("float32"))
+    randomize(model, "W", "b")
     return model
 
 
@@ -105,7 +103,7 @@ def test_more_documents_than_are_counted_at_a_time() -> None:
 
 
 def test_without_counts_it_is_refused() -> None:
-    model = tfidf_linear(OPTIONS["words"], SCALE, LABELS)
+    model: Model[Any, Any] = tfidf_linear(OPTIONS["words"], SCALE, LABELS)
     assert uncounted(model) == [model]
     with pytest.raises(NlpkitError, match=r"\[N128\].*spacy_nlpkit\.document_frequencies\.v1"):
         model.initialize(X=make_docs(*TEXTS), Y=np.zeros((len(TEXTS), LABELS), dtype="float32"))
@@ -118,7 +116,7 @@ def test_without_counts_it_is_refused() -> None:
 
 
 def test_number_of_labels_from_the_sample() -> None:
-    model = tfidf_linear(OPTIONS["words"], SCALE)
+    model: Model[Any, Any] = tfidf_linear(OPTIONS["words"], SCALE)
     docs = make_docs(*TEXTS)
     count_documents(model, docs)
     model.initialize(X=docs, Y=np.zeros((len(docs), 4), dtype="float32"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from thinc.api import chain, list2ragged, reduce_sum
+from thinc.api import Model, chain, list2ragged, reduce_sum
 from thinc.types import Ragged
 
 from spacy_nlpkit.layers.windows import token_windows
@@ -15,7 +17,7 @@ WIDTH = 2
 LENGTHS = {"several": [3, 1, 4], "empty_between": [0, 2, 0, 0, 3, 0], "one": [1], "empty": [0, 0], "none": []}
 
 
-def vectors_of(lengths: list[int]) -> list[np.ndarray]:
+def vectors_of(lengths: list[int]) -> list[Any]:
     rng = np.random.default_rng(0)
     return [rng.normal(size=(length, WIDTH)).astype("float32") for length in lengths]
 
@@ -27,8 +29,9 @@ def windows_by_hand(tokens: np.ndarray, size: int) -> list[list[float]]:
 
 
 def ragged(documents: list[np.ndarray]) -> Ragged:
-    lengths = np.array([len(tokens) for tokens in documents], dtype="int32")
-    return Ragged(np.concatenate([np.zeros((0, WIDTH), dtype="float32"), *documents]), lengths)
+    lengths: Any = np.array([len(tokens) for tokens in documents], dtype="int32")
+    data: Any = np.concatenate([np.zeros((0, WIDTH), dtype="float32"), *documents])
+    return Ragged(data, lengths)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
@@ -48,8 +51,9 @@ def test_gradient(size: int) -> None:
     _, backprop = token_windows(size).begin_update(ragged(documents))
     # Each number stands in `size` windows, in another column of each.
     parts = [np.full((sum(len(tokens) + size - 1 for tokens in documents), WIDTH), 10.0**k) for k in range(size)]
-    lengths = np.array([len(tokens) + size - 1 for tokens in documents], dtype="int32")
-    found = backprop(Ragged(np.concatenate(parts, axis=1).astype("float32"), lengths))
+    lengths: Any = np.array([len(tokens) + size - 1 for tokens in documents], dtype="int32")
+    gradient: Any = np.concatenate(parts, axis=1).astype("float32")
+    found = backprop(Ragged(gradient, lengths))
     assert found.lengths.tolist() == [3, 1, 0, 4]
     assert found.dataXd.shape == (8, WIDTH)
     assert (found.dataXd == sum(10**k for k in range(size))).all()
@@ -58,7 +62,7 @@ def test_gradient(size: int) -> None:
 @pytest.mark.parametrize("size", [1, 3])
 def test_gradient_through_a_sum(size: int) -> None:
     documents = vectors_of([3, 1, 4])
-    model = chain(list2ragged(), token_windows(size), reduce_sum())
+    model: Model[Any, Any] = chain(list2ragged(), token_windows(size), reduce_sum())
     model.initialize(X=documents)
     assert model.layers[1].get_dim("nO") == size * WIDTH
     assert_gradients(model, documents)

@@ -20,6 +20,7 @@ from spacy_nlpkit.errors import NlpkitError
 from spacy_nlpkit.layers.tfidf import count_documents, uncounted
 
 from ..contract.specs import ENCODER, LISTENER
+from ..layers.reference import randomize
 from ..tiny_transformer import save_tiny_transformer
 from .classes import (
     GOLD,
@@ -74,10 +75,9 @@ def initialized(name: str, docs: list[Doc], n_labels: int = 3, **settings: Any) 
         count_documents(node, docs)
     model.attrs["resize_output"](model, n_labels)
     model.initialize(X=[doc for doc in docs if len(doc)])
-    rng = np.random.default_rng(0)
     for node in model.walk():
         if node.name in ("linear", "tfidf_linear"):
-            node.set_param("W", rng.normal(size=node.get_param("W").shape).astype("float32"))
+            randomize(node, "W")
     return model
 
 
@@ -167,7 +167,8 @@ def test_copies_are_apart(name: str, docs: list[Doc]) -> None:
         assert (twin.predict(docs) == expected).all()
         for node in twin.walk():
             if node.name in ("linear", "tfidf_linear"):
-                node.get_param("W")[:] *= -1
+                weights: Any = node.get_param("W")
+                weights *= -1
         assert (twin.predict(docs) != expected).any()
         assert (model.predict(docs) == expected).all()
 
