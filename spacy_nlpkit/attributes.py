@@ -106,7 +106,8 @@ class _PredictionGetter:
     def __call__(self, doc: Doc) -> Any:
         data: dict[Any, Any] = doc.user_data
         _warn_uncalibrated(data.get(_doc_key(f"{_UNCALIBRATED}_{self.name}")))
-        return data.get(_doc_key(self.name))
+        found = data.get(_doc_key(self.name))
+        return list(found) if isinstance(found, tuple) else found  # a DocBin makes tuples of lists
 
 
 def register_prediction(name: str) -> None:
