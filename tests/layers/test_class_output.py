@@ -112,6 +112,9 @@ def test_what_was_learned_stays(build: Callable[[], Model], docs: list[Doc]) -> 
     model = initialized(build, docs, 2)
     before = model.layers[0].predict(docs)
     assert resize_output(model, 4) is model
+    # No layer says another number than it gives.
+    assert model.get_dim("nO") == 4
+    assert not model.layers[0].has_dim("nO") or model.layers[0].get_dim("nO") == 4
     after = model.layers[0].predict(docs)
     assert after.shape == (3, 4)
     assert after[:, :2] == pytest.approx(before, abs=1e-6)
