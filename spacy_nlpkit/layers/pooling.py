@@ -67,20 +67,21 @@ def _forward(
     return pooled, backprop
 
 
-def scale_rows() -> Model[Floats2d, Floats2d]:
-    """Every row at the length sqrt(width), so that its columns are near 1 in size; a row of zeros stays."""
-    return Model("scale_rows", _scale_forward)
+def scale_rows(length: float) -> Model[Floats2d, Floats2d]:
+    """Every row at one length; a row of zeros stays."""
+    return Model("scale_rows", _scale_forward, attrs={"length": length})
 
 
 def _scale_forward(
     model: Model[Floats2d, Floats2d], rows: Any, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     xp = model.ops.xp
-    scale = rows.shape[1] ** 0.5 / xp.maximum(xp.sqrt((rows * rows).sum(axis=1, keepdims=True)), 1e-12)
+    length = model.attrs["length"]
+    scale = length / xp.maximum(xp.sqrt((rows * rows).sum(axis=1, keepdims=True)), 1e-12)
     scaled = rows * scale
 
     def backprop(d_scaled: Any) -> Floats2d:
-        along = (d_scaled * scaled).sum(axis=1, keepdims=True) / rows.shape[1]
+        along = (d_scaled * scaled).sum(axis=1, keepdims=True) / length**2
         return (d_scaled - along * scaled) * scale
 
     return scaled, backprop

@@ -84,7 +84,7 @@ def build_tfidf_linear(
 def build_pooled(
     tok2vec: Tok2Vec | None = None,
     pooling: list[str] = ["mean", "max"],  # noqa: B006
-    unit_length: bool = False,
+    scale: float | None = None,
     hidden_width: int | None = None,
     exclusive_classes: bool | None = None,
     nO: int | None = None,
@@ -93,8 +93,8 @@ def build_pooled(
 
     tok2vec: Encoder, own or a listener (tok2vec or transformer); null for a small one of its own.
     pooling: One or more of `mean`, `max`, `first` and `attention`, side by side.
-    unit_length: Scale the pooled vector of a document to one length, whatever its length in tokens: for word vectors
-        without weights of their own (`spacy_nlpkit.StaticVectors.v1`).
+    scale: Give the pooled vectors of all documents this length, for word vectors without weights of their own
+        (`spacy_nlpkit.StaticVectors.v1`); null leaves them. The shorter, the less they can be overfitted.
     hidden_width: Width of a maxout layer before the output; null for none.
     """
     unknown = sorted(set(pooling) - set(POOLINGS))
@@ -103,8 +103,8 @@ def build_pooled(
     tok2vec = tok2vec or default_tok2vec()
     output = linear_output(nO)
     layers: list[Model] = [skip_empty(pool_tokens(pooling))]
-    if unit_length:
-        layers.append(scale_rows())
+    if scale is not None:
+        layers.append(scale_rows(scale))
     if hidden_width:
         layers.append(Maxout(nO=hidden_width, nP=2, normalize=True, dropout=0.0))
     return as_token_classifier(tok2vec, chain(*layers, Dropout(), output), output, exclusive_classes)

@@ -91,17 +91,16 @@ def test_saved() -> None:
 
 def test_rows_of_one_length() -> None:
     rows: Any = np.array([[3.0, 0.0, 4.0], [-0.01, 0.02, 0.02], [0.0, 0.0, 0.0]], dtype="float32")
-    scaled = scale_rows().predict(rows)
-    root = np.sqrt(WIDTH)
+    scaled = scale_rows(5.0).predict(rows)
     assert scaled.dtype == np.float32
-    assert scaled == pytest.approx(root * np.array([[0.6, 0.0, 0.8], [-1 / 3, 2 / 3, 2 / 3], [0, 0, 0]]), abs=1e-5)
-    assert scale_rows().predict(100 * rows) == pytest.approx(scaled, abs=1e-5)
+    assert scaled == pytest.approx(5.0 * np.array([[0.6, 0.0, 0.8], [-1 / 3, 2 / 3, 2 / 3], [0, 0, 0]]), abs=1e-5)
+    assert scale_rows(5.0).predict(100 * rows) == pytest.approx(scaled, abs=1e-5)
 
 
 def test_gradient_of_scaled_rows() -> None:
     both: Any = np.random.default_rng(0).normal(size=(2, 4, WIDTH))
     rows, directions = both
-    model = scale_rows()
+    model = scale_rows(5.0)
     _, backprop = model.begin_update(rows)
     slopes = finite_differences(rows, lambda: float((directions * model.predict(rows)).sum()), 1e-5)
     assert backprop(directions) == pytest.approx(slopes, abs=1e-7)

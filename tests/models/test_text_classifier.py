@@ -362,7 +362,7 @@ VARIANTS = {
     "bag_of_chars": ("EmbeddingBag", {"word_ngrams": 0, "min_chars": 2, "max_chars": 4, "pooling": "max"}),
     "tfidf_of_chars": ("TfidfLinear", {"word_ngrams": 1, "min_chars": 3, "max_chars": 3, "attr": "ORTH", "scale": 2.0}),
     "first": ("Pooled", {"pooling": ["first"]}),
-    "attention": ("Pooled", {"pooling": ["attention", "max"], "hidden_width": 8, "unit_length": True}),
+    "attention": ("Pooled", {"pooling": ["attention", "max"], "hidden_width": 8, "scale": 5.0}),
     "one_window": ("NgramCNN", {"windows": [1], "filters": 4, "maxout_pieces": 1}),
     "lstm": ("Recurrent", {"cell": "lstm", "bidirectional": False, "pooling": "last", "depth": 2}),
     "rnn": ("Recurrent", {"cell": "rnn", "pooling": "max", "input_width": 7, "hidden_width": 5}),
