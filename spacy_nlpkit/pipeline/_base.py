@@ -79,7 +79,7 @@ class NlpkitPipe(TrainablePipe):
     @property
     def is_initialized(self) -> bool:
         """Whether the output layer has weights."""
-        return bool(self.model.get_ref("output_layer").has_param("W"))
+        return any(node.has_param("W") for node in self.model.get_ref("output_layer").walk())
 
     def labels_of(self, example: Example) -> Iterable[str]:
         """Hook: the labels that an example's gold annotation names."""

@@ -15,13 +15,14 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from .. import attributes
 from ..errors import Errors, NlpkitError, Warnings
 from ..layers.class_loss import exclusive_loss, independent_loss
-from ..layers.class_output import PROBABILITIES, set_exclusive
+from ..layers.class_output import set_exclusive
 from ..layers.mixture import TRAIN_APART, begin_apart
 from ..layers.tfidf import DocumentCounter, uncounted
-from ..ty import Explanation, Prediction
+from ..ty import Explanation
 from ..util import to_float
 from ._base import NlpkitPipe
 from ._class_calibration import DIGITS, apply_calibration, fit_calibration
+from ._class_decisions import decide_each, decide_one
 from ._class_explanation import explain_docs
 from ._class_targets import (
     Annotation,
@@ -294,36 +295,13 @@ class TextClassifier(NlpkitPipe):
     def set_annotations(self, docs: Iterable[Doc], scores: Floats) -> None:
         """Write `doc.cats`, of which other components' labels stay, and `doc._.prediction`."""
         self._check_label_settings()
-        decide = self._decide if self.exclusive else self._decide_each
-        for doc, row, prediction in zip(docs, scores.tolist(), decide(scores)):
+        decide: Callable[..., Iterator] = decide_one if self.exclusive else decide_each
+        predictions = decide(scores, self.labels, list(self.label_thresholds().values()), self.abstain_below)
+        for doc, row, prediction in zip(docs, scores.tolist(), predictions):
             doc.cats.update(zip(self.labels, row))
             attributes.set_prediction(
                 doc, self.prediction_attribute, prediction, component=self.name, calibrated=self.cfg["calibrated"]
             )
-
-    def _decide(self, probabilities: Floats) -> Iterator[Prediction]:
-        """The most probable label, unless it is too improbable."""
-        least = np.maximum(np.array(list(self.label_thresholds().values())), self.abstain_below)
-        best = probabilities.argmax(axis=1) if len(probabilities) else np.zeros(0, dtype=np.int64)
-        top = probabilities[np.arange(len(best)), best]
-        for number, probability, abstained in zip(best.tolist(), top.tolist(), (top < least[best]).tolist()):
-            label = None if abstained else self.labels[number]
-            yield {"label": label, "probability": probability, "abstained": abstained}
-
-    def _decide_each(self, probabilities: Floats) -> Iterator[list[Prediction]]:
-        """The labels that hold and those that are undecided, best first."""
-        least = np.array(list(self.label_thresholds().values()))
-        undecided = np.maximum(probabilities, 1.0 - probabilities) < self.abstain_below
-        chosen = (probabilities >= least) | undecided
-        order = np.argsort(-probabilities, axis=1, kind="stable")
-        for row, unsure, named, ranks in zip(
-            probabilities.tolist(), undecided.tolist(), chosen.tolist(), order.tolist()
-        ):
-            yield [
-                {"label": self.labels[number], "probability": row[number], "abstained": unsure[number]}
-                for number in ranks
-                if named[number]
-            ]
 
     def explain(self, docs: Iterable[Doc], label: str | None = None) -> list[Explanation]:
         """What each token contributed to the score of a label, by default of each document's most probable one.
@@ -372,12 +350,10 @@ class TextClassifier(NlpkitPipe):
 
     def get_teacher_loss(self, teacher_scores: Any, scores: Any) -> tuple[float, Any]:
         """Loss and gradient of `rehearse`: what the pipe predicted before is the target. Of labels that it had not
-        then, nothing is known: they keep what they have, and exclusive ones of then share the rest."""
+        then, nothing is known: they keep what they have, unless they are exclusive, where the old ones sum to one."""
         truth, probabilities = (self.model.ops.to_numpy(found).astype(np.float64) for found in (teacher_scores, scores))
         added = probabilities[:, truth.shape[1] :]
-        if self.exclusive:
-            truth = truth * (1.0 - added.sum(axis=1, keepdims=True))
-        truth = np.concatenate([truth, added], axis=1)
+        truth = np.concatenate([truth, np.zeros_like(added) if self.exclusive else added], axis=1)
         loss_of = exclusive_loss if self.exclusive else independent_loss
         weights = np.ones(len(self.labels))
         loss, gradient = loss_of(probabilities, truth, weights)
@@ -385,10 +361,15 @@ class TextClassifier(NlpkitPipe):
         return loss / len(truth), self._to_model(gradient / len(truth), probabilities)
 
     def _to_model(self, gradient: Any, probabilities: Floats) -> Any:
-        """Architectures of this package, and spaCy's with a softmax, take the gradient of the scores. spaCy's logistic
-        layer takes that of the probabilities, and multiplies by its own derivative."""
-        if not self.exclusive and not any(node.name == PROBABILITIES for node in self.model.walk()):
+        """Architectures of this package, and Thinc's Softmax layer, take the gradient of the scores. Other last layers
+        of spaCy's architectures take that of the probabilities, and multiply by their own derivative."""
+        last: Model = self.model
+        while last.layers:
+            last = last.layers[-1]
+        if last.name == "logistic":
             gradient = gradient / np.maximum(probabilities * (1.0 - probabilities), 1e-6)
+        elif last.name == "softmax_activation":
+            gradient = gradient / np.maximum(probabilities, 1e-6)
         return self.model.ops.asarray2f(gradient.astype("float32"))
 
     # Calibration and scoring
