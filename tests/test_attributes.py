@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import spacy
-from spacy.tokens import Doc, Span, Token
+from spacy.tokens import Doc, DocBin, Span, Token
 
 from spacy_nlpkit import attributes
 from spacy_nlpkit.errors import NlpkitError
@@ -92,3 +92,37 @@ def test_uncalibrated_confidence_warns_once_a_component() -> None:
         warnings.simplefilter("error")
         assert docs[1][0:1]._.confidence == 0.75
         assert attributes.stored_confidence(docs[1][0:1]) == 0.75
+
+
+def test_predictions_survive_bytes_and_a_docbin() -> None:
+    attributes.register_prediction(NAME)
+    attributes.register_prediction(NAME)
+    nlp = spacy.blank("en")
+    one, several, none = nlp.make_doc("Intel rose ."), nlp.make_doc("Dell fell ."), nlp.make_doc("Rain .")
+    record = {"label": "Chips", "probability": 0.75, "abstained": False}
+    attributes.set_prediction(one, NAME, record, component="c", calibrated=True)
+    attributes.set_prediction(several, NAME, [record, {**record, "label": "PCs"}], component="c", calibrated=True)
+    stored = DocBin(docs=[one, several, none], store_user_data=True).to_bytes()
+    from_bytes = [Doc(nlp.vocab).from_bytes(doc.to_bytes()) for doc in (one, several, none)]
+    for copies in (from_bytes, list(DocBin().from_bytes(stored).get_docs(nlp.vocab))):
+        assert [doc._.get(NAME) for doc in copies] == [record, [record, {**record, "label": "PCs"}], None]
+
+
+def test_uncalibrated_predictions_warn_once_a_component_and_by_attribute() -> None:
+    attributes.register_prediction(NAME)
+    doc = spacy.blank("en").make_doc("Intel rose .")
+    attributes.set_prediction(doc, "another", 1, component="house_test_classifier", calibrated=False)
+    attributes.set_prediction(doc, NAME, 2, component="house_test_classifier", calibrated=True)
+    assert doc._.get(NAME) == 2  # a warning would raise
+    attributes.set_prediction(doc, NAME, 3, component="house_test_classifier", calibrated=False)
+    with pytest.warns(UserWarning, match=r"\[NW001\].*'house_test_classifier'"):
+        assert doc._.get(NAME) == 3
+    assert doc._.get(NAME) == 3
+    attributes.set_prediction(doc, NAME, 4, component="house_test_classifier", calibrated=True)
+    assert doc._.get(NAME) == 4
+
+
+def test_a_prediction_is_not_registered_over_another_attribute() -> None:
+    Doc.set_extension(NAME, default=None)
+    with pytest.raises(NlpkitError, match=rf"N003.*Doc\._\.{NAME}"):
+        attributes.register_prediction(NAME)
