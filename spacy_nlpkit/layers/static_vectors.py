@@ -14,10 +14,14 @@ from thinc.types import Floats2d
 Layer = Model[list[Doc], list[Floats2d]]
 
 
-def static_vectors() -> Layer:
-    """Each token's vector of the vocabulary: (tokens, dimensions) a document; zeros for words without one."""
+def static_vectors(attr: str) -> Layer:
+    """Each token's vector of the vocabulary: (tokens, dimensions) a document; zeros for words without one.
+
+    attr (str): The token attribute that is looked up. What the vectors themselves say of it is not used: spaCy does not
+        save it.
+    """
     # The name is that of spaCy's layer with weights: components look for it to ask for vectors.
-    return Model("static_vectors", _forward, init=_init, dims={"nO": None})
+    return Model("static_vectors", _forward, init=_init, dims={"nO": None}, attrs={"attr": attr})
 
 
 def _init(model: Layer, X: list[Doc] | None = None, Y: Any = None) -> None:
@@ -30,7 +34,7 @@ def _forward(
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     ops: Any = model.ops
     vectors = docs[0].vocab.vectors
-    keys = np.concatenate([doc.to_array(vectors.attr) for doc in docs])
+    keys = np.concatenate([doc.to_array(model.attrs["attr"]) for doc in docs])
     if vectors.mode == Mode.default:
         rows = vectors.find(keys=keys)
         found = ops.asarray2f(vectors.data[rows])

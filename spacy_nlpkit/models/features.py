@@ -1,6 +1,6 @@
 """Embedding layers with features of the text beside the usual hash embeddings."""
 
-from typing import Any
+from typing import Any, Literal
 
 from spacy.tokens import Doc
 from thinc.api import Maxout, Model, chain, concatenate, with_array
@@ -21,9 +21,12 @@ def build_listing_features() -> Model[list[Doc], list[Floats2d]]:
     return listing_features()
 
 
-def build_static_vectors() -> Model[list[Doc], list[Floats2d]]:
-    """The pipeline's word vectors as they are, an encoder without parameters: (tokens, dimensions) a document."""
-    return static_vectors()
+def build_static_vectors(attr: Literal["ORTH", "LOWER", "NORM"] = "ORTH") -> Model[list[Doc], list[Floats2d]]:
+    """The pipeline's word vectors as they are, an encoder without parameters: (tokens, dimensions) a document.
+
+    attr: The token attribute that is looked up: `LOWER` for vectors of words in lower case.
+    """
+    return static_vectors(attr)
 
 
 def join_features(

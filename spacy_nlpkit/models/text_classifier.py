@@ -85,6 +85,7 @@ def build_pooled(
     tok2vec: Tok2Vec | None = None,
     pooling: list[str] = ["mean", "max"],  # noqa: B006
     scale: float | None = None,
+    l2: float = 0.0,
     hidden_width: int | None = None,
     exclusive_classes: bool | None = None,
     nO: int | None = None,
@@ -95,13 +96,14 @@ def build_pooled(
     pooling: One or more of `mean`, `max`, `first` and `attention`, side by side.
     scale: Give the pooled vectors of all documents this length, for word vectors without weights of their own
         (`spacy_nlpkit.StaticVectors.v1`); null leaves them. The shorter, the less they can be overfitted.
+    l2: Penalty of the squared weights of the output, with which few documents teach less of chance.
     hidden_width: Width of a maxout layer before the output; null for none.
     """
     unknown = sorted(set(pooling) - set(POOLINGS))
     if unknown or not pooling:
         raise _wrong("pooling", "Pooled", f"one or more of {', '.join(POOLINGS)}", pooling)
     tok2vec = tok2vec or default_tok2vec()
-    output = linear_output(nO)
+    output = linear_output(nO, l2)
     layers: list[Model] = [skip_empty(pool_tokens(pooling))]
     if scale is not None:
         layers.append(scale_rows(scale))

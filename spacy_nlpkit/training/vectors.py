@@ -160,11 +160,10 @@ def factorise(matrix: Any, dim: int, unit_length: bool = True) -> np.ndarray:
     return np.where(is_zero, 0, rows / scale).astype("float32", order="C")
 
 
-def save_vectors(nlp: Language, vocabulary: list[str], vectors: np.ndarray, path: Path, attr: str = "ORTH") -> None:
+def save_vectors(nlp: Language, vocabulary: list[str], vectors: np.ndarray, path: Path) -> None:
     """Write a pipeline without components for `[initialize] vectors`: its tokenizer and the vectors.
 
     nlp (Language): A blank pipeline that gets the vectors.
-    attr (str): The token attribute by which a vector is looked up.
     path (Path): A folder, which appears whole or not at all; vectors of an earlier run are replaced.
     RAISES: N015 where something else is there.
     """
@@ -172,9 +171,7 @@ def save_vectors(nlp: Language, vocabulary: list[str], vectors: np.ndarray, path
         raise NlpkitError(Errors.N015.format(path=path))
     for word in vocabulary:
         nlp.vocab.strings.add(word)
-    nlp.vocab.vectors = Vectors(
-        strings=nlp.vocab.strings, data=vectors, keys=vocabulary, name=f"{nlp.lang}_vectors", attr=attr
-    )
+    nlp.vocab.vectors = Vectors(strings=nlp.vocab.strings, data=vectors, keys=vocabulary, name=f"{nlp.lang}_vectors")
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     before = path.with_name(f".{path.name}.{os.getpid()}.before")

@@ -39,7 +39,7 @@ def vocab(request: pytest.FixtureRequest) -> Vocab:
 def test_each_token_has_its_vector(vocab: Vocab) -> None:
     texts = [["stocks", "unknown", "fell"], [], ["shares"], ["fell", "unknown"], []]
     docs = [Doc(vocab, words=words) for words in texts]
-    model = static_vectors()
+    model = static_vectors("ORTH")
     model.initialize(X=docs)
     assert model.get_dim("nO") == WIDTH
     found, backprop = model.begin_update(docs)
@@ -54,10 +54,10 @@ def test_each_token_has_its_vector(vocab: Vocab) -> None:
 @pytest.mark.parametrize("texts", [[[]], [[], []]], ids=str)
 def test_documents_without_tokens(vocab: Vocab, texts: list[list[str]]) -> None:
     docs = [Doc(vocab, words=words) for words in texts]
-    assert [vectors.shape for vectors in static_vectors().predict(docs)] == [(0, WIDTH)] * len(texts)
+    assert [vectors.shape for vectors in static_vectors("ORTH").predict(docs)] == [(0, WIDTH)] * len(texts)
 
 
 def test_the_table_stays_as_it_was(vocab: Vocab) -> None:
     before = vocab.vectors.data.copy()
-    static_vectors().predict([Doc(vocab, words=["unknown", "stocks"])])
+    static_vectors("ORTH").predict([Doc(vocab, words=["unknown", "stocks"])])
     assert (vocab.vectors.data == before).all()
