@@ -302,6 +302,10 @@ class Errors(metaclass=_Coded):
         "The corpus '{corpus}' cannot be counted for document frequencies: {problem} Name a corpus of the config in "
         "[initialize.before_init] corpus."
     )
+    N134 = (
+        "{count} of {total} documents have labels of '{name}' with values other than 0 to 1. The first: {first} "
+        "(labels {found}). Correct the annotation."
+    )
 
     # 144-149: self-training
     N144 = (
@@ -431,9 +435,9 @@ class Warnings(metaclass=_Coded):
     )
     # 128-139: text_classifier
     NW130 = (
-        "The labels of '{name}' are exclusive, but {count} of {total} documents at hand have labels that do not sum to "
-        "one, and are passed over. The first: {first} (labels {found}). Correct the annotation, or set exclusive = "
-        "false."
+        "{count} of {total} documents at hand have labels of '{name}' that cannot be, and are passed over: exclusive "
+        "ones that do not sum to one, or values other than 0 to 1. The first: {first} (labels {found}). Correct the "
+        "annotation, or set exclusive = false."
     )
     # 124-125: learning curves
     NW124 = (

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.training import Example
 
+from ..errors import Errors, NlpkitError
+
 Floats = NDArray[np.float64]
 # How far the probabilities of exclusive labels may be from one together: they are written with few digits.
 TOLERANCE = 0.01
@@ -48,17 +50,32 @@ def fits_exclusive(truth: Floats) -> NDArray[np.bool_]:
     return (total <= 1.0 + TOLERANCE) & (~complete | (total >= 1.0 - TOLERANCE))
 
 
-def describe_unfit(annotations: Sequence[Annotation], truth: Floats, labels: Sequence[str]) -> dict[str, Any] | None:
-    """What a message says of documents whose exclusive labels do not sum to one: how many of how many, the text of the
-    first and its labels. None where there is no such document."""
-    wrong = np.flatnonzero(~fits_exclusive(truth))
-    if not len(wrong):
-        return None
-    held = {label: value for label, value in zip(labels, truth[wrong[0]].tolist()) if value > 0}
+def fits_range(truth: Floats) -> NDArray[np.bool_]:
+    """(docs,) whether all that is annotated is between 0 and 1."""
+    return np.logical_and.reduce(np.isnan(truth) | ((truth >= 0.0) & (truth <= 1.0 + TOLERANCE)), axis=1)
+
+
+def require_probabilities(
+    annotations: Sequence[Annotation], truth: Floats, labels: Sequence[str], exclusive: bool, name: str
+) -> None:
+    """RAISES: N134 for values other than 0 to 1; N130 where exclusive labels do not sum to one."""
+    checks = {"N134": fits_range(truth), "N130": fits_exclusive(truth) | (not exclusive)}
+    for code, fits in checks.items():
+        if not fits.all():
+            details = describe_first(annotations, truth, labels, ~fits)
+            raise NlpkitError(getattr(Errors, code).format(name=name, **details))
+
+
+def describe_first(
+    annotations: Sequence[Annotation], truth: Floats, labels: Sequence[str], wrong: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """What a message says of wrong documents: how many of how many, the text of the first and its labels."""
+    first = int(wrong.argmax())
+    held = {label: value for label, value in zip(labels, truth[first].tolist()) if value and not np.isnan(value)}
     return {
-        "count": len(wrong),
+        "count": int(wrong.sum()),
         "total": len(truth),
-        "first": repr(annotations[wrong[0]].text),
+        "first": repr(annotations[first].text),
         "found": ", ".join(f"{label} {value:g}" for label, value in held.items()) or "none above 0",
     }
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
@@ -30,8 +30,10 @@ from ._class_targets import (
     annotation_of,
     balanced_weights,
     by_vote,
-    describe_unfit,
+    describe_first,
     fits_exclusive,
+    fits_range,
+    require_probabilities,
     truth_of,
 )
 
@@ -198,19 +200,16 @@ class TextClassifier(NlpkitPipe):
         """Collect the labels, weigh them, count documents for TF-IDF where nothing else has, initialize the model.
 
         RAISES: as `NlpkitPipe.initialize`; N129 for one exclusive label; N130 where exclusive labels do not sum to one;
-            N132 for settings that name unknown labels.
+            N132 for settings that name unknown labels; N134 for annotation that is no probability.
         """
-        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         self._annotations = []
         super().initialize(get_examples, nlp=nlp, labels=labels)
         if self.exclusive and len(self.labels) < 2:
             raise NlpkitError(Errors.N129.format(name=self.name, label=self.labels[0]))
         self._check_label_settings()
         truth = truth_of(self._annotations, self.labels, self.exclusive)
-        unfit = describe_unfit(self._annotations, truth, self.labels) if self.exclusive else None
+        require_probabilities(self._annotations, truth, self.labels, self.exclusive, self.name)
         self._annotations = []
-        if unfit:
-            raise NlpkitError(Errors.N130.format(name=self.name, **unfit))
         self.cfg["class_weights"] = [round(weight, DIGITS) for weight in self._weights_of(truth)]
 
     # The labels are checked and weighed over all examples.
@@ -228,16 +227,17 @@ class TextClassifier(NlpkitPipe):
             counter.finish()
 
     def _usable_truth(self, examples: list[Example]) -> Floats:
-        """As `truth_of`. Documents of exclusive labels that do not sum to one are passed over, with one warning: a
-        corpus that is streamed is not seen as a whole by `initialize`."""
+        """As `truth_of`. Documents that `initialize` would have refused are passed over, with one warning: of a corpus
+        that is streamed it does not see the whole."""
         annotations = [annotation_of(example) for example in examples]
         truth = truth_of(annotations, self.labels, self.exclusive)
-        unfit = describe_unfit(annotations, truth, self.labels) if self.exclusive else None
-        if unfit:
-            truth[~fits_exclusive(truth)] = np.nan
+        wrong = ~(fits_range(truth) & (fits_exclusive(truth) | (not self.exclusive)))
+        if wrong.any():
+            details = describe_first(annotations, truth, self.labels, wrong)
+            truth[wrong] = np.nan
             if not self._warned_of_unfit:
                 self._warned_of_unfit = True
-                warnings.warn(Warnings.NW130.format(name=self.name, **unfit), stacklevel=2)
+                warnings.warn(Warnings.NW130.format(name=self.name, **details), stacklevel=2)
         return truth
 
     def _weights_of(self, truth: Floats) -> list[float]:
@@ -335,8 +335,8 @@ class TextClassifier(NlpkitPipe):
 
     def get_loss(self, examples: Iterable[Example], scores: Any) -> tuple[float, Any]:
         """Cross-entropy, a mean over the examples, and its gradient with respect to the scores before the softmax or
-        logistic function. Labels without annotation are neutral; a document of exclusive labels that do not sum to one
-        is as well, with a warning (NW130)."""
+        logistic function. Labels without annotation are neutral; a document whose annotation cannot be is as well,
+        with a warning (NW130)."""
         truth = self._usable_truth(list(examples))
         if self.soft_labels == "vote":
             truth = by_vote(truth, self.exclusive)

@@ -11,11 +11,9 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy.training import Example
-from thinc.api import fix_random_seed
 
 from spacy_nlpkit.errors import NlpkitError
 
-from ..contract.specs import ENCODER
 from .small_classes import (
     GOLD,
     GOLD_INDEPENDENT,
@@ -34,8 +32,6 @@ from .small_classes import (
 )
 
 TWO = ("A", "B")
-TOK2VEC = {**ENCODER, "width": 16}
-BOW = {"@architectures": "spacy.TextCatBOW.v3", "length": 4096, "ngram_size": 1, "no_output_layer": False}
 
 
 def two(a: float, b: float) -> Cats:
@@ -230,6 +226,18 @@ def test_exclusive_labels_that_do_not_sum_to_one(values: Cats, found: str) -> No
     train(build(exclusive=False), annotated, updates=1)
 
 
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("value", [2.0, -0.5])
+def test_annotation_that_is_no_probability(exclusive: bool, value: float) -> None:
+    """Though it may sum to one."""
+    values = {"Crops": value, "Metals": 1.0 - value, "Rates": 0.0}
+    with pytest.raises(NlpkitError, match=rf"\[N134\] 1 of 7 .*'text_classifier'.*'Wheat\.' \(labels Crops {value:g}"):
+        train(build(exclusive=exclusive), [*GOLD, ("Wheat.", values)])
+    nlp = train(build(exclusive=exclusive), GOLD, updates=1)
+    with pytest.warns(UserWarning, match=r"\[NW130\] 1 of 1 "):
+        assert loss_and_change(nlp, [("Wheat.", values)]) == (pytest.approx(0.0, abs=1e-6), False)
+
+
 def test_shares_of_annotators_may_be_rounded() -> None:
     train(build(), [("wheat", dict.fromkeys(LABELS, 0.33))], updates=1)
 
@@ -249,7 +257,7 @@ def test_contradictions_that_were_not_there_at_the_start() -> None:
     """A streamed corpus is not seen as a whole before training: they are passed over, and said once."""
     nlp = train(build(), GOLD, updates=5)
     wrong = [("Wheat and rates rose.", cats("Crops", "Rates")), ("Nothing.", cats())]
-    with pytest.warns(UserWarning, match=r"\[NW130\].*'text_classifier'.* 2 of 8 .*'Wheat and rates rose\.'.*Rates 1"):
+    with pytest.warns(UserWarning, match=r"\[NW130\] 2 of 8 .*'text_classifier'.*'Wheat and rates rose\.'.*Rates 1"):
         loss, _ = loss_and_change(nlp, [*GOLD, *wrong])
     assert loss == pytest.approx(loss_and_change(nlp, GOLD)[0] * 6 / 8, rel=1e-4)
     assert loss_and_change(nlp, wrong) == (pytest.approx(0.0, abs=1e-6), False)  # a second warning would raise
@@ -308,83 +316,3 @@ def test_rehearsal_keeps_what_was_known(exclusive: bool, new_label: str | None) 
         return probabilities(nlp, TEXTS[0])[0]
 
     assert forgetful(rehearse=True) > forgetful(rehearse=False) + 0.1
-
-
-# spaCy's own architectures
-
-STOCK = {
-    "bow": BOW,
-    "ensemble": {
-        "@architectures": "spacy.TextCatEnsemble.v2",
-        "tok2vec": TOK2VEC,
-        "linear_model": BOW,
-    },
-    "reduce": {
-        "@architectures": "spacy.TextCatReduce.v1",
-        "tok2vec": TOK2VEC,
-        "use_reduce_first": True,
-        "use_reduce_last": False,
-        "use_reduce_max": True,
-        "use_reduce_mean": True,
-    },
-    "attention": {"@architectures": "spacy.TextCatParametricAttention.v1", "tok2vec": TOK2VEC},
-}
-
-
-def stock(name: str, exclusive: bool) -> dict[str, Any]:
-    """The block of an architecture of spaCy's, for either kind of labels."""
-    if name == "ensemble":
-        return {**STOCK[name], "linear_model": {**BOW, "exclusive_classes": exclusive}}
-    return {**STOCK[name], "exclusive_classes": exclusive}
-
-
-@pytest.mark.parametrize("exclusive", [True, False])
-@pytest.mark.parametrize("name", sorted(STOCK))
-def test_models_of_spacy(name: str, exclusive: bool, tmp_path: Path) -> None:
-    nlp = train(build(exclusive=exclusive, model=stock(name, exclusive)), gold(exclusive), updates=40)
-    pipe_of(nlp).calibrate(make_examples(nlp, gold(exclusive)))
-    nlp.to_disk(tmp_path)
-    for pipeline in (nlp, spacy.load(tmp_path)):
-        for text, values in gold(exclusive):
-            assert sorted(chosen(pipeline, text)) == [label for label, value in values.items() if value]
-    optimizer = nlp.resume_training()
-    losses = nlp.rehearse(make_examples(nlp, GOLD), sgd=optimizer)
-    assert losses["text_classifier"] == pytest.approx(0.0, abs=1e-5)
-
-
-@pytest.mark.parametrize("exclusive", [True, False])
-@pytest.mark.parametrize("name", sorted(STOCK))
-def test_models_of_spacy_descend_the_loss(name: str, exclusive: bool) -> None:
-    """A small step against the gradient lowers the loss by the step times its square: it is that of the loss."""
-    fix_random_seed(0)
-    nlp = build(exclusive=exclusive, model=stock(name, exclusive))
-    examples = make_examples(nlp, gold(exclusive))
-    nlp.initialize(lambda: examples)
-    pipe = pipe_of(nlp)
-    update(nlp, examples, 3)
-    before = pipe.update(examples)["text_classifier"]
-    pairs = [(node, key) for node in pipe.model.walk() for key in node.grad_names if node.name in CHECKED]
-    assert pairs
-    step = 1e-3
-    gain = 0.0
-    for node, key in pairs:
-        gradient = node.get_grad(key).copy()
-        gain += step * float((gradient.astype("float64") ** 2).sum())
-        node.set_param(key, node.get_param(key) - step * gradient)
-    assert before - pipe.update(examples)["text_classifier"] == pytest.approx(gain, rel=0.1)
-
-
-# Layers with scores of labels.
-CHECKED = {"linear", "softmax", "sparse_linear"}
-
-
-def test_models_of_spacy_take_new_labels_or_say_so() -> None:
-    for name in sorted(STOCK):
-        nlp = train(build(model=stock(name, True)), GOLD, updates=1)
-        if name in ("bow", "reduce"):
-            assert pipe_of(nlp).add_label("Rail") == 1
-            assert len(probabilities(nlp, TEXTS[0])) == 4
-        else:
-            with pytest.raises(NlpkitError, match=r"\[N008\].*'Rail'"):
-                pipe_of(nlp).add_label("Rail")
-            assert pipe_of(nlp).labels == LABELS
