@@ -172,17 +172,8 @@ TEXT_CLASSIFIERS = (
     TEXT_CLASSIFIER,
     replace(
         TEXT_CLASSIFIER,
-        name="text_classifier-pooled",
-        config={"model": {"@architectures": "spacy_nlpkit.Pooled.v1", "tok2vec": ENCODER}},
-        listens=True,
-    ),
-    replace(
-        TEXT_CLASSIFIER,
         name="text_classifier-independent",
-        config={
-            "exclusive": False,
-            "model": {"@architectures": "spacy_nlpkit.NgramCNN.v1", "tok2vec": ENCODER, "filters": 16},
-        },
+        config={"exclusive": False, "model": {"@architectures": "spacy_nlpkit.Pooled.v1", "tok2vec": ENCODER}},
         gold=[*CLASS_GOLD, ("Wheat and copper rose today .", classes("Crops", "Metals")), ("Mr. Bell .", classes())],
         silencing={"threshold": 1.0},
         listens=True,
