@@ -3,6 +3,7 @@
 import ast
 import configparser
 import importlib
+import itertools
 import json
 import re
 import subprocess
@@ -14,11 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from spacy_nlpkit import errors
+from spacy_nlpkit.errors import Errors, Warnings
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "spacy_nlpkit"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 BOTTOM = ""
-ROOMS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+MESSAGES = sorted((PACKAGE / "errors").glob("*.py"))
+# The messages are a folder, but no room: every room may use them.
+ROOMS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} - {"errors"}
 # The rooms that a room may import beside itself; the bottom is what lies in the package's own folder.
 MAY_IMPORT = {
     BOTTOM: set(),
@@ -157,19 +163,51 @@ def test_import_is_light_and_needs_no_extra() -> None:
     assert sum(int(microseconds) for microseconds, _ in own) / 1e6 < IMPORT_SECONDS
 
 
+def codes_defined() -> Iterator[tuple[str, str]]:
+    """Each definition of a message, in whatever class it stands: the name of its module, and its code."""
+    for path in MESSAGES:
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.ClassDef):
+                for item in node.body:
+                    if isinstance(item, ast.Assign):
+                        yield from ((path.name, ast.unparse(target)) for target in item.targets)
+
+
 def test_codes_are_unique_used_and_known() -> None:
-    codes: Counter[str] = Counter()
-    for node in parse(PACKAGE / "errors.py").body:
-        if isinstance(node, ast.ClassDef) and node.name in ("Errors", "Warnings"):
-            names = [target.id for item in node.body if isinstance(item, ast.Assign) for target in item.targets]
-            pattern = r"N\d{3}" if node.name == "Errors" else r"NW\d{3}"
-            assert all(re.fullmatch(pattern, name) for name in names)
-            codes.update(f"{node.name}.{name}" for name in names)
+    codes = Counter(code for _, code in codes_defined())
     assert [code for code, count in codes.items() if count > 1] == []
-    users = [*(path for path in MODULES if path.name != "errors.py"), *(ROOT / "scripts").glob("*.py")]
+    users = [*(path for path in MODULES if path not in MESSAGES), *(ROOT / "scripts").glob("*.py")]
     used = {code for path in users for code in codes_named(parse(path))}
-    assert used - set(codes) == set(), "codes without a message"
-    assert set(codes) - used == set(), "messages that nothing raises"
+    defined = set(map(class_and, codes))
+    assert used - defined == set(), "codes without a message"
+    assert defined - used == set(), "messages that nothing raises"
+
+
+def test_codes_are_looked_up_in_two_classes() -> None:
+    for messages, pattern in ((Errors, r"N\d{3}"), (Warnings, r"NW\d{3}")):
+        codes = sorted(code for _, code in codes_defined() if re.fullmatch(pattern, code))
+        assert sorted(code for code in dir(messages) if not code.startswith("_")) == codes
+        assert all(re.match(rf"\[{code}\] [^\s\[]", getattr(messages, code)) for code in codes)
+        with pytest.raises(AttributeError, match="N999"):
+            getattr(messages, "N999")  # noqa: B009
+
+
+def test_codes_stand_in_their_blocks() -> None:
+    listed = re.findall(r"^(\d{3})-(\d{3}) (\w+\.py)", str(errors.__doc__), re.MULTILINE)
+    blocks = [(int(first), int(last), name) for first, last, name in listed]
+    assert all(last + 1 == first for (_, last, _), (first, _, _) in itertools.pairwise(blocks))
+    assert {name for _, _, name in blocks} == {path.name for path in MESSAGES} - {"__init__.py"}
+    block_of = {number: block for block in blocks for number in range(block[0], block[1] + 1)}
+    for name, code in codes_defined():
+        assert block_of[int(code[-3:])][2] == name, code
+    # What a module says of its blocks is what the list says.
+    for path in MESSAGES:
+        for first, last in re.findall(r"^    # (\d{3})-(\d{3}): ", path.read_text(encoding="utf8"), re.MULTILINE):
+            assert (int(first), int(last), path.name) in blocks
+
+
+def class_and(code: str) -> str:
+    return f"{'Warnings' if 'W' in code else 'Errors'}.{code}"
 
 
 def codes_named(tree: ast.Module) -> Iterator[str]:
@@ -178,7 +216,7 @@ def codes_named(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("Errors", "Warnings"):
             yield ast.unparse(node)
         elif isinstance(node, ast.Constant) and re.fullmatch(r"NW?\d{3}", str(node.value)):
-            yield f"{'Warnings' if 'W' in node.value else 'Errors'}.{node.value}"
+            yield class_and(str(node.value))
 
 
 @pytest.mark.parametrize("folder", ["spacy_nlpkit", "tests", "scripts"])
