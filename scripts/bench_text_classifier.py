@@ -1,7 +1,7 @@
-"""Benchmark of text_classifier: `python scripts/bench_text_classifier.py STAGE DATA [TRANSFORMER GPU]`.
+"""Benchmark of text_classifier: `python scripts/bench_text_classifier.py STAGE`.
 
-DATA is the folder of the benchmark sets. Stages, in the order of the workflow: `convert` makes the corpora; `full`,
-`few`, `imdb` and `transformer` train ours and the peers on the same rows and score them on the test texts, which
+Stages, in the order of the workflow: `convert DATA` makes the corpora of the sets in a folder; `full`, `few DATA`,
+`imdb` and `transformer ENCODER GPU` train ours and the peers on the same rows and score them on the test texts, which
 nothing else reads; `speed` measures prediction. Each writes its part of metrics/text_classifier.json. The best pipeline
 stays in training/text_classifier_agnews/model-best.
 """
@@ -12,7 +12,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -60,13 +60,13 @@ def write(docs: Sequence[Doc], path: Path) -> None:
     DocBin(docs=docs, store_user_data=True).to_disk(path)
 
 
-def convert(data: Path) -> None:
+def convert(data: str) -> None:
     """Make all corpora: training and development parts by fixed seeds out of the training rows."""
     for part in ("train_subset", "extra_lowercase", "test"):
-        source = data / "ag_news" / f"{part}.csv.gz"
+        source = Path(data, "ag_news", f"{part}.csv.gz")
         run("spacy", "nlpkit", "convert", source, AGNEWS / f"{part}.spacy", "--format=ag-news", "--clean")
     for part in ("train", "test"):
-        run("spacy", "nlpkit", "convert", data / "imdb" / f"{part}.tsv.xz", IMDB / f"{part}.spacy", *IMDB_COLUMNS)
+        run("spacy", "nlpkit", "convert", Path(data, "imdb", f"{part}.tsv.xz"), IMDB / f"{part}.spacy", *IMDB_COLUMNS)
     subset, extra = read(AGNEWS / "train_subset.spacy"), read(AGNEWS / "extra_lowercase.spacy")
     split(subset, extra, AGNEWS / "full")
     split(subset, [], AGNEWS / "subset")
@@ -123,14 +123,14 @@ def run_peers(train_docs: Sequence[Doc], test: Sequence[Doc], labels: Sequence[s
     return found
 
 
-def train_pair(config: str, corpus: Path, output: Path, **settings: Any) -> None:
-    """Train a config of ours, and spaCy's `textcat` on the same batches, side by side."""
+def train_pair(config: str, corpus: Path, output: Path, peer_steps: int, **settings: Any) -> None:
+    """Train a config of ours, and spaCy's `textcat` on batches of the same size, side by side."""
     paths = {"paths__train": corpus / "train.spacy", "paths__dev": corpus / "dev.spacy"}
     peer = textcat_config(CONFIGS / "text_classifier_ensemble.cfg", output / "textcat.cfg")
     with ThreadPoolExecutor(CORES) as pool:
         trainings = [
             pool.submit(train, CONFIGS / f"{config}.cfg", output / "ours", **paths, **settings),
-            pool.submit(train, peer, output / "textcat", **paths),
+            pool.submit(train, peer, output / "textcat", **paths, training__max_steps=peer_steps),
         ]
         for training in trainings:
             training.result()
@@ -143,7 +143,7 @@ def bench_full() -> None:
     results: dict[str, Any] = {}
     for bench, corpus in (("agnews", "full"), ("agnews_without_extra", "subset")):
         folder = OUTPUT / corpus
-        train_pair("text_classifier_ensemble", AGNEWS / corpus, folder)
+        train_pair("text_classifier_ensemble", AGNEWS / corpus, folder, 1400)
         docs = [*read(AGNEWS / corpus / "train.spacy"), *read(AGNEWS / corpus / "dev.spacy")]
         others = run_peers(docs, test, labels)
         others[TEXTCAT] = score_pipeline(folder / "textcat" / "model-best", test, labels)
@@ -168,10 +168,10 @@ def mean_and_spread(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return means
 
 
-def bench_few(data: Path) -> None:
+def bench_few(data: str) -> None:
     """AG News with 800 labels, five times, and all training rows as texts without labels."""
     vectors = AGNEWS / "topic_vectors"
-    raw = [data / "ag_news" / f"{part}.csv.gz" for part in ("train_subset", "extra_lowercase")]
+    raw = [Path(data, "ag_news", f"{part}.csv.gz") for part in ("train_subset", "extra_lowercase")]
     options = ["--columns=1,2", "--clean", "--window=0", "--attr=LOWER", "--keep-length", "--dim=300"]
     run("spacy", "nlpkit", "train-vectors", *raw, vectors, *options)
     paths = {"paths__unlabelled": AGNEWS / "unlabelled.spacy", "paths__vectors": vectors}
@@ -181,7 +181,7 @@ def bench_few(data: Path) -> None:
     others: dict[str, list[dict[str, Any]]] = {}
     for seed in SEEDS:
         corpus, folder = AGNEWS / f"few_{seed}", OUTPUT / f"few_{seed}"
-        train_pair("text_classifier_few", corpus, folder, **paths, system__seed=seed)
+        train_pair("text_classifier_few", corpus, folder, 350, **paths, system__seed=seed)
         docs = [*read(corpus / "train.spacy"), *read(corpus / "dev.spacy")]
         found = run_peers(docs, test, labels)
         found[TEXTCAT] = score_pipeline(folder / "textcat" / "model-best", test, labels)
@@ -238,18 +238,20 @@ def bench_transformer(transformer: str, gpu_id: str) -> None:
     write_metrics(METRICS, results, f"{COMMAND}-trf")
 
 
-def main(stage: str, data: Path, transformer: str = "roberta-base", gpu_id: str = "-1") -> None:
-    """Run one stage."""
-    stages = {
-        "convert": lambda: convert(data),
-        "full": bench_full,
-        "few": lambda: bench_few(data),
-        "imdb": bench_imdb,
-        "speed": lambda: write_metrics(METRICS, speeds(AGNEWS, OUTPUT), COMMAND),
-        "transformer": lambda: bench_transformer(transformer, gpu_id),
-    }
-    stages[stage]()
+def bench_speed() -> None:
+    """Texts a second of whole pipelines and of bare models."""
+    write_metrics(METRICS, speeds(AGNEWS, OUTPUT), COMMAND)
+
+
+STAGES: dict[str, Callable[..., None]] = {
+    "convert": convert,
+    "full": bench_full,
+    "few": bench_few,
+    "imdb": bench_imdb,
+    "speed": bench_speed,
+    "transformer": bench_transformer,
+}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])
+    STAGES[sys.argv[1]](*sys.argv[2:])

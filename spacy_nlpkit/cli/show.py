@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc, Span
 
+# So many classes of a text are shown, the most probable first.
+N_CLASSES = 3
 # Foreground colours of the terminal, given to the labels in alphabetical order.
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
 
@@ -42,7 +44,7 @@ def show(
         texts = read_texts(nlp, corpus, n_texts)
         msg.divider("As the pipeline annotates it")
         for doc in nlp.pipe(texts):
-            print(render(doc) + "\n")
+            print("\n".join([render(doc), *render_classes(doc)]) + "\n")
 
 
 def show_metrics(path: Path) -> None:
@@ -75,6 +77,12 @@ def render(doc: Doc) -> str:
         parts.append(color(_mark(ent), fg=colours[ent.label_]) if in_colour else _mark(ent))
         end = ent.end_char
     return "".join([*parts, doc.text[end:]])
+
+
+def render_classes(doc: Doc) -> list[str]:
+    """One line with the most probable classes of the text, none where no component gave it any."""
+    probable = sorted(doc.cats.items(), key=lambda item: -item[1])[:N_CLASSES]
+    return ["  ".join(["=>", *(f"{label} {value:.2f}" for label, value in probable)])] if probable else []
 
 
 def _mark(ent: Span) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import spacy
 from spacy.tokens import DocBin
+from spacy.training import Example
 
 from spacy_nlpkit.metrics import write_metrics
 
@@ -46,6 +47,19 @@ def test_scores_and_texts(model: Path, tmp_path: Path) -> None:
     assert "A second text." in done.stdout
     assert "A third one." not in done.stdout
     assert "\x1b[" not in done.stdout.split("As the pipeline annotates it")[1].split("\n", 1)[1]
+
+
+def test_classes_of_a_text(tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("text_classifier")
+    texts = ["The goalkeeper saved it.", "Shares of Dell fell."]
+    gold = [{"cats": {"Sports": float(sport), "Business": float(not sport)}} for sport in (True, False)]
+    nlp.initialize(lambda: [Example.from_dict(nlp.make_doc(text), cats) for text, cats in zip(texts, gold)])
+    assert set(pipe.labels) == {"Sports", "Business"}  # type: ignore[attr-defined]
+    nlp.to_disk(tmp_path / "classes")
+    done = show(tmp_path / "classes", "--corpus", write_corpus(tmp_path / "test.spacy", *texts))
+    assert done.returncode == 0, done.stderr
+    assert "=>  Business 0.50  Sports 0.50" in done.stdout
 
 
 @pytest.mark.parametrize(
