@@ -50,7 +50,8 @@ def bare(corpus: Path, model: Path) -> dict[str, Any]:
     """Texts a second of the model alone, given spaCy's tokens, and of fastText, given words joined by blanks."""
     nlp = spacy.load(model)
     pipe: Any = nlp.get_pipe("text_classifier")
-    docs = list(nlp.tokenizer.pipe(item["text"] for item in srsly.read_jsonl(corpus / "speed.jsonl")))
+    tokenizer: Any = nlp.tokenizer
+    docs = list(tokenizer.pipe(item["text"] for item in srsly.read_jsonl(corpus / "speed.jsonl")))
     words = [" ".join(token.lower_ for token in doc) for doc in docs]
     train = list(DocBin().from_disk(corpus / "full" / "train.spacy").get_docs(nlp.vocab))
     peer = train_fasttext(as_texts(train, pipe.labels))

@@ -22,6 +22,7 @@ import spacy
 from bench_class_peers import TEXTCAT, Floats, as_texts, peers, textcat_config
 from bench_class_speed import speeds
 from bench_tools import read_costs, run, train
+from numpy.typing import NDArray
 from spacy.tokens import Doc, DocBin
 
 from spacy_nlpkit.metrics import write_metrics
@@ -88,7 +89,7 @@ def split(docs: list[Doc], more: list[Doc], folder: Path) -> None:
     write(mixed[:N_DEV], folder / "dev.spacy")
 
 
-def figures(probabilities: Floats, truth: Floats) -> dict[str, Any]:
+def figures(probabilities: Floats, truth: NDArray[np.int64]) -> dict[str, Any]:
     """Scores of (texts, labels) probabilities; `truth` (texts,) are numbers of labels."""
     from sklearn.metrics import f1_score, roc_auc_score
 
@@ -123,9 +124,14 @@ def run_peers(train_docs: Sequence[Doc], test: Sequence[Doc], labels: Sequence[s
     return found
 
 
+def paths_of(corpus: Path) -> dict[str, Any]:
+    """The corpora of a folder, as settings of a config."""
+    return {"paths__train": corpus / "train.spacy", "paths__dev": corpus / "dev.spacy"}
+
+
 def train_pair(config: str, corpus: Path, output: Path, peer_steps: int, **settings: Any) -> None:
     """Train a config of ours, and spaCy's `textcat` on batches of the same size, side by side."""
-    paths = {"paths__train": corpus / "train.spacy", "paths__dev": corpus / "dev.spacy"}
+    paths = paths_of(corpus)
     peer = textcat_config(CONFIGS / "text_classifier_ensemble.cfg", output / "textcat.cfg")
     with ThreadPoolExecutor(CORES) as pool:
         trainings = [
@@ -149,8 +155,7 @@ def bench_full() -> None:
         others[TEXTCAT] = score_pipeline(folder / "textcat" / "model-best", test, labels)
         ours = score_pipeline(folder / "ours" / "model-best", test, labels)
         results[bench] = {"ours": ours, "peers": others, "seeds": [0]}
-    paths = {"paths__train": AGNEWS / "full" / "train.spacy", "paths__dev": AGNEWS / "full" / "dev.spacy"}
-    train(CONFIGS / "text_classifier.cfg", OUTPUT / "bag", **paths)
+    train(CONFIGS / "text_classifier.cfg", OUTPUT / "bag", **paths_of(AGNEWS / "full"))
     bag = score_pipeline(OUTPUT / "bag" / "model-best", test, labels)
     results["agnews_bag"] = {"ours": bag, "peers": results["agnews"]["peers"], "seeds": [0]}
     shutil.copytree(OUTPUT / "full" / "ours" / "model-best", OUTPUT / "model-best", dirs_exist_ok=True)
@@ -195,10 +200,7 @@ def bench_few(data: str) -> None:
 
 def bench_imdb() -> None:
     """IMDb: the linear architectures and a recurrent one."""
-    paths: dict[str, Any] = {
-        "paths__train": IMDB / "full" / "train.spacy",
-        "paths__dev": IMDB / "full" / "dev.spacy",
-    }
+    paths = paths_of(IMDB / "full")
     configs = ("text_classifier_tfidf", "text_classifier", "text_classifier_recurrent")
     folders = {name: ROOT / "training" / "text_classifier_imdb" / name for name in configs}
     with ThreadPoolExecutor(CORES) as pool:
@@ -224,15 +226,13 @@ def bench_transformer(transformer: str, gpu_id: str) -> None:
     runs = []
     for seed in SEEDS:
         corpus, folder = AGNEWS / f"few_{seed}", OUTPUT / f"few_{seed}" / "transformer"
-        paths = {"paths__train": corpus / "train.spacy", "paths__dev": corpus / "dev.spacy"}
         settings = {"system__seed": seed, "paths__transformer": transformer, "gpu_id": gpu_id, **FEW_STEPS}
-        train(config, folder, **paths, **settings)
+        train(config, folder, **paths_of(corpus), **settings)
         runs.append(score_pipeline(folder / "model-best", test, labels))
     results = {"agnews_800_labels_transformer": {"ours": mean_and_spread(runs), "peers": {}, "seeds": list(SEEDS)}}
     if on_gpu:
-        corpus, folder = AGNEWS / "full", OUTPUT / "full" / "transformer"
-        paths = {"paths__train": corpus / "train.spacy", "paths__dev": corpus / "dev.spacy"}
-        train(config, folder, **paths, paths__transformer=transformer, gpu_id=gpu_id)
+        folder = OUTPUT / "full" / "transformer"
+        train(config, folder, **paths_of(AGNEWS / "full"), paths__transformer=transformer, gpu_id=gpu_id)
         ours = score_pipeline(folder / "model-best", test, labels)
         results["agnews_transformer"] = {"ours": ours, "peers": {}, "seeds": [0]}
     write_metrics(METRICS, results, f"{COMMAND}-trf")
