@@ -15,6 +15,8 @@ from ..errors import Errors, NlpkitError
 Cats = dict[str, float]
 # Texts that are labelled at a time.
 BATCH = 1000
+# How far from 1 the sum of a distribution may be: rounding of float32.
+ROUNDING = 1e-3
 
 
 def create_self_training_corpus(
@@ -120,7 +122,7 @@ class SelfTrainingCorpus:
             docs = nlp.pipe((doc.copy() for doc in texts), batch_size=BATCH)
             rows = [[doc.cats[label] for label in pipe.labels] for doc in docs]
         probabilities = np.array(rows, dtype=np.float64).reshape(-1, len(pipe.labels))
-        choose = choose_exclusive if getattr(pipe, "exclusive", True) else choose_each
+        choose = choose_exclusive if _is_exclusive(pipe, probabilities) else choose_each
         examples = []
         for doc, row in zip(texts, choose(probabilities, self.keep).tolist()):
             cats = {label: value for label, value in zip(pipe.labels, row) if value == value}
@@ -152,6 +154,12 @@ def choose_each(probabilities: NDArray[np.float64], keep: float) -> NDArray[np.f
             sure = _surest(np.abs(probabilities[own, label] - 0.5), keep)
             chosen[own[~sure], label] = np.nan
     return chosen
+
+
+def _is_exclusive(pipe: Any, probabilities: NDArray[np.float64]) -> bool:
+    """As the component tells; of one that does not, such as spaCy's own, whether the labels of each text sum to 1."""
+    told = getattr(pipe, "exclusive", None)
+    return bool(np.allclose(probabilities.sum(axis=1), 1.0, atol=ROUNDING)) if told is None else told
 
 
 def _surest(scores: NDArray[np.float64], keep: float) -> NDArray[np.bool_]:
