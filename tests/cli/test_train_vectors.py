@@ -6,9 +6,11 @@ import csv
 import gzip
 import json
 
+import numpy as np
 import pytest
 import spacy
 from spacy.tokens import DocBin
+from spacy.util import registry
 from typer.testing import CliRunner
 
 from spacy_nlpkit.cli import app
@@ -70,6 +72,31 @@ def test_the_command_makes_vectors_that_a_pipeline_loads(texts, tmp_path):
     assert [token.text for token in nlp("Corp.(MRK.N")] == ["Corp.", "(", "MRK.N"]
     assert run(texts, tmp_path / "plain", *SMALL, "--plain-tokenizer").exit_code == 0
     assert [token.text for token in spacy.load(tmp_path / "plain")("Corp.(MRK.N")] == ["Corp.(MRK.N"]
+
+
+def test_vectors_of_topics_for_words_in_lower_case(tmp_path):
+    lines = [text for _, text in ITEMS]
+    texts = write_lines(tmp_path / "texts.txt", [*lines, *(text.upper() for text in lines)])
+    result = run(texts, tmp_path / "topics", *SMALL, "--window", "0", "--attr", "LOWER", "--keep-length")
+    assert result.exit_code == 0, result.output
+    # Texts are contexts, not words on either side.
+    assert "Factorising 20 words by 20 contexts" in squeeze(result.output)
+    nlp = spacy.load(tmp_path / "topics")
+    assert all(word == word.lower() for word in words_of(tmp_path / "topics"))
+    assert len(set(np.linalg.norm(nlp.vocab.vectors.data, axis=1).round(3).tolist())) > 5
+    # They serve texts in any case.
+    encoder = registry.architectures.get("spacy_nlpkit.StaticVectors.v1")("LOWER")
+    title, lower, upper = encoder.predict([nlp("Nokia rose"), nlp("nokia rose"), nlp("NOKIA ROSE")])
+    assert title.all()
+    assert title.tolist() == lower.tolist() == upper.tolist()
+
+
+@pytest.mark.parametrize("options", [("--attr", "lemma"), ("--window", "-1")], ids=" ".join)
+def test_options_that_cannot_be(texts, tmp_path, options):
+    result = run(texts, tmp_path / "out", *SMALL, *options)
+    assert result.exit_code == 2
+    assert options[0] in result.output
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["more.txt", "more.txt.gz", "more.jsonl", "more.csv", "more.csv.gz"])

@@ -51,6 +51,25 @@ def test_each_token_has_its_vector(vocab: Vocab) -> None:
     assert backprop(found) == docs
 
 
+@pytest.mark.parametrize("attr", ["ORTH", "LOWER", "NORM"])
+def test_words_are_looked_up_by_the_attribute(vocab: Vocab, attr: str) -> None:
+    doc = Doc(vocab, words=["Stocks", "FELL", "stocks", "Unknown"])
+    doc[3].norm_ = "fell"
+    model = static_vectors(attr)
+    model.initialize(X=[doc])
+    keys = {
+        "ORTH": ["Stocks", "FELL", "stocks", "Unknown"],
+        "LOWER": ["stocks", "fell", "stocks", "unknown"],
+        "NORM": ["stocks", "fell", "stocks", "fell"],
+    }
+    expected = [vocab.get_vector(word).tolist() for word in keys[attr]]
+    (found,) = model.predict([doc])
+    assert found.tolist() == expected
+    # A saved layer keeps its attribute, whatever the config would say.
+    loaded = static_vectors("ORTH").from_bytes(model.to_bytes())
+    assert loaded.predict([doc])[0].tolist() == expected
+
+
 @pytest.mark.parametrize("texts", [[[]], [[], []]], ids=str)
 def test_documents_without_tokens(vocab: Vocab, texts: list[list[str]]) -> None:
     docs = [Doc(vocab, words=words) for words in texts]

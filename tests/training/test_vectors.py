@@ -14,6 +14,7 @@ from spacy_nlpkit.errors import NlpkitError
 from spacy_nlpkit.training.vectors import (
     UNKNOWN,
     count_contexts,
+    count_texts,
     factorise,
     number_words,
     save_vectors,
@@ -76,6 +77,48 @@ def test_contexts_are_counted_by_side_and_distance():
     np.testing.assert_array_equal(before, behind.T)
 
 
+def test_words_of_a_text_are_counted_once_at_any_distance(nlp):
+    texts = ["b a b x x x x x x a", "a c", "b  c a", "rare", ""]
+    words = number_words(nlp, texts, min_count=2, window=1)
+    size = len(words.vocabulary)
+    found = count_texts(words, size).toarray()
+    stand_in = [set(text.split()) for text in texts]
+    expected = [[sum({a, b} <= held for held in stand_in) for b in words.vocabulary] for a in words.vocabulary]
+    assert sorted(words.vocabulary) == ["a", "b", "c", "x"]
+    assert found.tolist() == expected
+
+
+def test_words_in_the_same_texts_become_neighbours(nlp):
+    """Far apart, and with other words around them each time: what stands near a word tells nothing."""
+    rng = random.Random(0)
+    filling = [f"w{number}" for number in range(30)]
+    texts = [
+        " ".join(word for name in rng.sample(group, 3) for word in (name, *rng.sample(filling, 6)))
+        for group in (COMPANIES, TOWNS, VERBS)
+        for _ in range(60)
+    ]
+    words = number_words(nlp, texts, min_count=3, window=1)
+    vectors = train_vectors(words, dim=4, window=0)
+    rows = {group[0]: [words.vocabulary.index(word) for word in group] for group in (COMPANIES, TOWNS, VERBS)}
+    for group, own in rows.items():
+        others = [row for name, of_others in rows.items() if name != group for row in of_others]
+        similarity = vectors @ vectors[own].T
+        assert similarity[own].min() > 0.9
+        assert similarity[others].max() < 0.5
+    near = train_vectors(words, dim=4, window=1)
+    assert min((near @ near[own].T)[own].min() for own in rows.values()) < 0.5
+
+
+def test_words_are_those_of_the_attribute(nlp):
+    texts = ["Oil OIL rose", "oil Rose"]
+    assert number_words(nlp, texts, min_count=2, window=1).vocabulary == []
+    words = number_words(nlp, texts, min_count=2, window=1, attr="LOWER")
+    assert words.vocabulary == ["oil", "rose"]
+    assert words.total == 5
+    assert words.ids[words.ids != UNKNOWN].tolist() == [0, 0, 1, 0, 1]
+    assert len(set(words.texts[words.ids != UNKNOWN].tolist())) == 2
+
+
 def test_weights_are_the_positive_information_with_smoothed_contexts():
     counts = np.array([[8.0, 1.0], [2.0, 5.0], [0.0, 0.0]])
     share = counts.sum(axis=0) ** 0.75 / (counts.sum(axis=0) ** 0.75).sum()
@@ -94,6 +137,22 @@ def test_factors_are_those_of_the_whole_decomposition():
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     found = factorise(csr_matrix(matrix), 3)
     np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-5)
+
+
+def test_lengths_are_kept_on_request(nlp):
+    matrix = np.random.default_rng(1).random((7, 9))
+    left, values, _ = np.linalg.svd(matrix)
+    found = factorise(csr_matrix(matrix), 3, unit_length=False)
+    np.testing.assert_allclose(np.abs(found), np.abs(left[:, :3] * np.sqrt(values[:3])), atol=1e-5)
+    # As vectors of texts, the words are those of unit length but for their lengths.
+    words = number_words(nlp, [f"{text} ." for text in make_texts(100)], min_count=3, window=2)
+    for window in (0, 2):
+        unit, kept = (train_vectors(words, 4, window, unit_length=unit_length) for unit_length in (True, False))
+        lengths = np.linalg.norm(kept, axis=1, keepdims=True)
+        np.testing.assert_allclose(kept / lengths, unit, atol=1e-5)
+    # Of topics, here the last: a word that stands everywhere says least.
+    lengths_of = dict(zip(words.vocabulary, np.linalg.norm(train_vectors(words, 4, 0, unit_length=False), axis=1)))
+    assert lengths_of["."] < 0.5 * min(lengths_of[word] for word in (*COMPANIES, *VERBS))
 
 
 def test_a_word_without_information_has_no_direction():
