@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -66,7 +66,34 @@ def _init(model: Layer, X: Any = None, Y: Any = None) -> None:
             part.reset_parameters()
 
 
+# Padded tokens of one pass at prediction: one long document among many short ones would pad them all to its length.
+_MAX_PADDED = 100_000
+
+
+def _batches(documents: list[Floats2d]) -> Iterator[list[Floats2d]]:
+    """Consecutive documents of at most `_MAX_PADDED` padded tokens together, or one."""
+    part: list[Floats2d] = []
+    longest = 0
+    for tokens in documents:
+        longest = max(longest, len(tokens))
+        if part and longest * (len(part) + 1) > _MAX_PADDED:
+            yield part
+            part, longest = [], len(tokens)
+        part.append(tokens)
+    if part:
+        yield part
+
+
 def _forward(
+    model: Layer, documents: list[Floats2d], is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], list[Floats2d]]]:
+    if is_train:
+        return _run(model, documents, True)
+    pooled: Any = model.ops.xp.concatenate([_run(model, part, False)[0] for part in _batches(documents)])
+    return pooled, lambda d_pooled: documents
+
+
+def _run(
     model: Layer, documents: list[Floats2d], is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Floats2d]]]:
     ops: Any = model.ops
