@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,25 @@ NEWSWIRE = ROOT / "assets" / "newswire" / "newswire.jsonl"
 TEXT = "Shares of Nokia (NOK1V.HE) fell in Helsinki, but Intel (INTC.O) rose."
 # What a twin may set otherwise: how large the model is and how long it learns.
 SIZES = {"width", "depth", "rows", "max_steps", "eval_frequency", "warmup_steps", "initial_rate"}
-SIZES |= {"accumulate_gradient", "size", "transformer"}
+SIZES |= {"accumulate_gradient", "size", "transformer", "filters", "input_width", "hidden_width", "warmup"}
+# What the meta of a pipeline says that needs the extra.
+TRANSFORMERS = ["spacy-nlpkit[transformers]>=0.1.0,<0.2.0"]
 # Printed by the process that loads a pipeline; an uncalibrated confidence would warn, and a warning is an error there.
 LOAD = f"""
 import json, sys, spacy
 nlp = spacy.load(sys.argv[1])
 ents = [[e.text, e.label_, e._.confidence, e._.ticker and e._.ticker["root"]] for e in nlp({TEXT!r}).ents]
 print(json.dumps([nlp.get_pipe("ticker_ner").cfg, nlp.meta.get("requirements", []), ents]))
+"""
+# The same of a classifier, for the texts it learned from.
+LOAD_CLASSES = """
+import json, sys, spacy
+from spacy.tokens import DocBin
+nlp = spacy.load(sys.argv[1])
+gold = list(DocBin().from_disk("train.spacy").get_docs(nlp.vocab))
+texts = [[doc.cats, doc._.prediction] for doc in nlp.pipe(doc.text for doc in gold)]
+requirements, truth = nlp.meta.get("requirements", []), [doc.cats for doc in gold]
+print(json.dumps([nlp.get_pipe("text_classifier").cfg, requirements, texts, truth]))
 """
 # Hides a package as if it had never been installed: neither its modules nor its entry points are found.
 HIDE = """
@@ -95,6 +107,25 @@ def check_entities(cfg: dict[str, Any], ents: list[Any]) -> None:
     assert all((label == "TICKER") == (root is not None) for _, label, _, root in ents)
 
 
+def check_classes(model: Path, cwd: Path, requirements: Sequence[str] = (), accuracy: float = 0.6) -> None:
+    """Calibrated, and it knows the classes of the texts that it learned from."""
+    done = run("-W", "error", "-c", LOAD_CLASSES, model, cwd=cwd)
+    assert done.returncode == 0, done.stderr[-3000:]
+    cfg, found_requirements, texts, gold = json.loads(done.stdout)
+    assert cfg["calibrated"] is True
+    assert cfg["labels"] == ["Business", "Sci_Tech", "Sports", "World"]
+    assert found_requirements == list(requirements)
+    right = 0
+    for (cats, prediction), truth in zip(texts, gold):
+        assert sum(cats.values()) == pytest.approx(1)
+        best = max(cats, key=cats.__getitem__)
+        assert prediction == {"label": best, "probability": cats[best], "abstained": False}
+        right += truth[best]
+    assert right / len(gold) > accuracy
+    # Not one answer to everything: the calibration alone could give that the right probability.
+    assert len({json.dumps(cats) for cats, _ in texts}) > len(gold) / 2
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the first news items as train.spacy and dev.spacy, and texts of others without annotation."""
@@ -108,6 +139,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_docbins({folder / f"{name}.spacy": docs})
     texts = [" ".join(json.loads(line)["text"].split()) for line in lines[80:240]]
     (folder / "texts.txt").write_text("\n".join(texts) + "\n", encoding="utf8")
+    write_docbins({folder / "unlabelled.spacy": map(nlp.make_doc, texts)})
     return folder
 
 
@@ -196,7 +228,41 @@ def test_the_twin_of_silver_at_the_end_of_its_recipe(corpus: Path) -> None:
 def test_the_twin_of_the_transformer_loads_offline(transformer: Path, corpus: Path) -> None:
     cfg, requirements, ents = load_in_a_fresh_process(transformer, corpus)
     check_entities(cfg, ents)
-    assert requirements == ["spacy-nlpkit[transformers]>=0.1.0,<0.2.0"]
+    assert requirements == TRANSFORMERS
+
+
+def test_the_twin_of_text_classifier(corpus: Path) -> None:
+    check_classes(train("text_classifier", "classes", corpus), corpus)
+
+
+def test_the_twin_of_few_labels_at_the_end_of_its_recipe(corpus: Path) -> None:
+    """The steps of docs/text_classifier.md: vectors of topics, and the pipeline, trained on its own answers too."""
+    options = ("--window", "0", "--attr", "LOWER", "--keep-length", "--dim", "16", "--exclude", "dev.spacy")
+    run_spacy("nlpkit", "train-vectors", "texts.txt", "topics", *options, cwd=corpus)
+    paths = {"vectors": "topics", "unlabelled": "unlabelled.spacy"}
+    model = train("text_classifier_few", "few", corpus, **paths)
+    # A trained pipeline holds its vectors.
+    (corpus / "topics").rename(corpus / "moved_topics")
+    check_classes(model, corpus)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cnn", "ensemble", "pooled", "recurrent", "tfidf"])
+def test_the_twins_of_other_classifiers(name: str, corpus: Path) -> None:
+    """Those that start without knowing any word learn longer; the best on other texts may be an earlier one."""
+    longer = ("--training.max_steps", 90, "--training.eval_frequency", 45)
+    model = train(f"text_classifier_{name}", name, corpus, *longer)
+    check_classes(model.with_name("model-last"), corpus, TRANSFORMERS if name == "recurrent" else [])
+
+
+@pytest.mark.slow
+def test_the_twin_of_the_transformer_that_classifies(corpus: Path) -> None:
+    texts = (corpus / "texts.txt").read_text(encoding="utf8").splitlines()
+    encoder = save_tiny_transformer(corpus / "tiny_encoder", texts)
+    model = train("text_classifier_trf", "trf_classes", corpus, transformer=str(encoder))
+    encoder.rename(corpus / "moved_encoder")
+    # In so few steps a random encoder teaches nothing.
+    check_classes(model, corpus, TRANSFORMERS, accuracy=0.0)
 
 
 def test_a_missing_extra_is_named_with_its_pip_line(transformer: Path, corpus: Path) -> None:
