@@ -304,8 +304,11 @@ def test_a_corpus_that_would_be_read_once(trained: Language, tmp_path: Path) -> 
 def test_a_component_that_is_not_there(trained: Language, tmp_path: Path) -> None:
     with pytest.raises(NlpkitError, match=r"N145.*'topics'.*it has: text_classifier\)"):
         make_reader(tmp_path, component="topics")(trained)
-    with pytest.raises(NlpkitError, match=r"N145.*it has: none\)"):
-        make_reader(tmp_path)(streaming(spacy.blank("en")))
+
+
+def test_without_components_the_annotation_alone(tmp_path: Path) -> None:
+    """As where `check-data` reads the corpora of a config."""
+    assert content(make_reader(tmp_path)(streaming(spacy.blank("en")))) == GOLD
 
 
 def test_labels_that_the_component_does_not_have(trained: Language, tmp_path: Path) -> None:
