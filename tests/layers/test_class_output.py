@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from spacy.tokens import Doc
-from thinc.api import Linear, Model, chain
+from thinc.api import Adam, Linear, Model, chain
 
 from spacy_nlpkit.layers.class_output import (
     CLASS_OUTPUT,
@@ -23,6 +24,7 @@ from spacy_nlpkit.layers.ngrams import NgramOptions
 from spacy_nlpkit.layers.tfidf import count_documents, tfidf_linear
 
 from .reference import make_docs, randomize
+from .ridge import fit_ridge
 
 OPTIONS = NgramOptions(16, word_ngrams=1)
 SCORES: Any = np.array([[0.5, -1.0, 2.0], [0.0, 0.0, 0.0], [30.0, -30.0, 0.0]], dtype="float32")
@@ -164,3 +166,98 @@ def test_other_layers_keep_their_width(docs: list[Doc]) -> None:
     bag, hidden, output = (node for node in model.walk() if node.has_dim("nO") and node.param_names)
     assert [node.get_dim("nO") for node in (bag, hidden, output)] == [2, 2, 3]
     assert output.get_dim("nI") == 2
+
+
+# The penalty of the weights
+
+
+def penalised(l2: float, exclusive: bool) -> Model:
+    return with_probabilities(linear_output(l2=l2), exclusive)
+
+
+def rows_and_truth(exclusive: bool, n_labels: int = 3) -> tuple[Any, Any]:
+    """Classes that can be told apart in part: without a penalty weights would stay finite too, but larger."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(60, 4)).astype("float32")
+    scores = 2 * rows[:, :n_labels] + rng.normal(size=(60, n_labels))
+    truth = np.eye(n_labels)[scores.argmax(axis=1)] if exclusive else scores > 0.5
+    return rows, truth.astype("float32")
+
+
+def optimise(model: Model, rows: Any, truth: Any, updates: int = 600) -> Model:
+    """By an adaptive optimizer, as in `spacy train`."""
+    resize_output(model, truth.shape[1])
+    model.initialize(X=rows, Y=truth)
+    optimizer = Adam(0.1, L2=0.0, grad_clip=0.0)
+    for update in range(updates):
+        optimizer.learn_rate = 0.1 * (1 - update / updates)
+        probabilities, backprop = model.begin_update(rows)
+        backprop((probabilities - truth) / len(rows))
+        model.finish_update(optimizer)
+    return model
+
+
+@pytest.mark.parametrize("l2", [0.02, 0.3])
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_the_optimum_is_that_of_ridge_regression(exclusive: bool, l2: float) -> None:
+    rows, truth = rows_and_truth(exclusive)
+    model = optimise(penalised(l2, exclusive), rows, truth)
+    expected = fit_ridge(rows, truth, l2, exclusive)
+    output = model.layers[0]
+    assert output.get_param("W") == pytest.approx(expected.weights, abs=2e-3)
+    biases: Any = output.get_param("b")
+    # One number for all does not change a softmax.
+    free = biases.mean() - expected.biases.mean() if exclusive else 0.0
+    assert biases - free == pytest.approx(expected.biases, abs=2e-3)
+    assert model.predict(rows) == pytest.approx(expected.probabilities, abs=1e-3)
+    # The penalty is felt: the optimum without it is elsewhere.
+    weights: Any = optimise(penalised(0.0, exclusive), rows, truth).layers[0].get_param("W")
+    assert np.linalg.norm(weights) > 1.2 * np.linalg.norm(expected.weights)
+
+
+def test_the_biases_have_no_penalty() -> None:
+    """However large it is, the labels keep their shares."""
+    rows, truth = rows_and_truth(True)
+    truth[:] = [[1, 0, 0]] * 45 + [[0, 1, 0]] * 12 + [[0, 0, 1]] * 3
+    model = optimise(penalised(100.0, True), rows, truth)
+    assert model.predict(rows) == pytest.approx(np.tile([0.75, 0.2, 0.05], (60, 1)), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        lambda model: pickle.loads(pickle.dumps(model)),
+        Model.copy,
+        lambda model: resize_output(penalised(0.3, True), 3).from_bytes(model.to_bytes()),
+    ],
+    ids=["pickle", "copy", "bytes"],
+)
+def test_copies_are_penalised(copy: Callable[[Model], Model]) -> None:
+    rows, truth = rows_and_truth(True)
+    model = optimise(penalised(0.3, True), rows, truth, updates=20)
+    copied = copy(model)
+    assert copied is not model
+    assert (copied.predict(rows) == model.predict(rows)).all()
+    assert_penalised(model, rows, 0.3)
+    assert_penalised(copied, rows, 0.3)
+    assert_penalised(resize_output(copied, 4), rows, 0.3)
+
+
+def assert_penalised(model: Model, rows: Any, l2: float) -> None:
+    """Where the truth is what the model says, the gradient is that of the penalty alone."""
+    probabilities, backprop = model.begin_update(rows)
+    backprop(np.zeros_like(probabilities))
+    output = model.layers[0]
+    assert output.get_param("W").any()
+    assert output.get_grad("W") == pytest.approx(l2 * output.get_param("W"), abs=1e-6)
+    assert not output.get_grad("b").any()
+
+
+def test_labels_added_to_a_penalised_layer() -> None:
+    """What was learned stays; trained on, it reaches the optimum of all labels."""
+    rows, truth = rows_and_truth(True)
+    model = optimise(penalised(0.1, True), rows, truth[:, :2], updates=50)
+    before = model.layers[0].predict(rows)
+    assert resize_output(model, 3).layers[0].predict(rows)[:, :2] == pytest.approx(before, abs=1e-6)
+    model = optimise(model, rows, truth)
+    assert model.predict(rows) == pytest.approx(fit_ridge(rows, truth, 0.1, True).probabilities, abs=1e-3)
