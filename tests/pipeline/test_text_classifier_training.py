@@ -14,6 +14,7 @@ from spacy.training import Example
 
 from spacy_nlpkit.errors import NlpkitError
 
+from ..layers.ridge import fit_ridge
 from .small_classes import (
     GOLD,
     GOLD_INDEPENDENT,
@@ -316,3 +317,25 @@ def test_rehearsal_keeps_what_was_known(exclusive: bool, new_label: str | None) 
         return probabilities(nlp, TEXTS[0])[0]
 
     assert forgetful(rehearse=True) > forgetful(rehearse=False) + 0.1
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_penalised_classifier_of_vectors_is_ridge_regression(exclusive: bool) -> None:
+    """Whole batches of pooled word vectors: what is learned is known from another method."""
+    encoder = {"@architectures": "spacy_nlpkit.StaticVectors.v1", "attr": "LOWER"}
+    model = {"@architectures": "spacy_nlpkit.Pooled.v1", "tok2vec": encoder, "pooling": ["mean"], "l2": 0.01}
+    nlp = build(exclusive=exclusive, model=model)
+    rng = np.random.default_rng(0)
+    annotated = gold(exclusive)
+    for word in sorted({token.lower_ for text, _ in annotated for token in nlp.make_doc(text)}):
+        nlp.vocab.set_vector(word, rng.normal(size=5).astype("float32"))
+    train(nlp, annotated, updates=0)
+    optimizer = nlp.create_optimizer()
+    for number in range(300):
+        optimizer.learn_rate = 0.1 * (1 - number / 300)
+        nlp.update(make_examples(nlp, annotated), sgd=optimizer)
+    docs = [nlp.make_doc(text) for text, _ in annotated]
+    rows = np.array([np.mean([nlp.vocab.get_vector(token.lower_) for token in doc], axis=0) for doc in docs])
+    truth = np.array([[values[label] for label in pipe_of(nlp).labels] for _, values in annotated])
+    expected = fit_ridge(rows, truth, 0.01, exclusive).probabilities
+    assert pipe_of(nlp).predict(docs) == pytest.approx(expected, abs=2e-3)
