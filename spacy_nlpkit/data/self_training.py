@@ -97,9 +97,9 @@ class SelfTrainingCorpus:
         if nlp.config.get("training", {}).get("max_epochs") != -1:
             raise NlpkitError(Errors.N144)
         if not nlp.pipe_names:  # the corpus is only looked at, as by `check-data`
-            return iter(list(self.gold(nlp)))
+            return iter(self.gold(nlp))
         if self.component not in nlp.pipe_names:
-            raise NlpkitError(Errors.N145.format(name=self.component, pipes=", ".join(nlp.pipe_names) or "none"))
+            raise NlpkitError(Errors.N145.format(name=self.component, pipes=", ".join(nlp.pipe_names)))
         pipe: Any = nlp.get_pipe(self.component)
         examples = list(self.gold(nlp))
         if not pipe.labels:

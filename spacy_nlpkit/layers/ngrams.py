@@ -98,8 +98,7 @@ def extract_ngrams(docs: Sequence[Doc], options: NgramOptions) -> Ngrams:
     doc_lengths = np.array([len(doc) for doc in docs], dtype=np.int64)
     ids = [doc.to_array(options.attr) for doc in docs if len(doc)]
     keys, words = np.unique(np.concatenate(ids) if ids else np.zeros(0, dtype=np.uint64), return_inverse=True)
-    strings = docs[0].vocab.strings if docs else {}
-    texts = [strings[key] for key in keys.tolist()]
+    texts = [docs[0].vocab.strings[key] for key in keys.tolist()]
     blank = np.array([not text or text.isspace() for text in texts], dtype=bool)[words]
     index = np.flatnonzero(~blank)
     doc_of_token = np.repeat(np.arange(len(docs)), doc_lengths)[index]
