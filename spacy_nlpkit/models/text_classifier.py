@@ -36,7 +36,7 @@ def build_embedding_bag(
     max_chars: int = 0,
     pooling: Literal["mean", "max"] = "mean",
     ngram_dropout: float = 0.5,
-    scale: float = 5.0,
+    scale: float = 10.0,
     exclusive_classes: bool | None = None,
     nO: int | None = None,
 ) -> Classifier:
