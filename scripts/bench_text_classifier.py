@@ -41,12 +41,13 @@ N_DEV, N_FEW = 2000, 800
 FEW_DEV = 80
 # What is enough for 800 labels and a pretrained encoder, on a CPU too.
 FEW_STEPS: dict[str, Any] = {
-    "training__max_steps": 150,
-    "training__eval_frequency": 50,
+    "training__max_steps": 80,
+    "training__eval_frequency": 20,
     "training__batcher__size": 1500,
     "training__optimizer__learn_rate__initial_rate": 0.0002,
     "training__optimizer__learn_rate__warmup_steps": 15,
 }
+IMDB_STEPS: dict[str, Any] = {"training__max_steps": 1200, "training__eval_frequency": 300}
 IMDB_COLUMNS = ["--columns=2", "--label-column=0", "--label-names=neg,pos", "--no-quotes", "--clean"]
 
 
@@ -201,10 +202,10 @@ def bench_few(data: str) -> None:
 def bench_imdb() -> None:
     """IMDb: the linear architectures and a recurrent one."""
     paths = paths_of(IMDB / "full")
-    configs = ("text_classifier_tfidf", "text_classifier", "text_classifier_recurrent")
+    configs = ("text_classifier_recurrent", "text_classifier_tfidf", "text_classifier")
     folders = {name: ROOT / "training" / "text_classifier_imdb" / name for name in configs}
     with ThreadPoolExecutor(CORES) as pool:
-        list(pool.map(lambda name: train(CONFIGS / f"{name}.cfg", folders[name], **paths), configs))
+        list(pool.map(lambda name: train(CONFIGS / f"{name}.cfg", folders[name], **paths, **IMDB_STEPS), configs))
     test = read(IMDB / "test.spacy")
     labels = sorted(test[0].cats)
     docs = [*read(IMDB / "full" / "train.spacy"), *read(IMDB / "full" / "dev.spacy")]
