@@ -2,8 +2,9 @@
 
 from typing import Any, Literal
 
+from spacy.ml.featureextractor import FeatureExtractor
 from spacy.tokens import Doc
-from thinc.api import Maxout, Model, chain, concatenate, with_array
+from thinc.api import Dropout, HashEmbed, Maxout, Model, chain, concatenate, list2ragged, ragged2list, with_array
 from thinc.types import Floats2d
 
 from ..layers.features import symbol_features
@@ -27,6 +28,22 @@ def build_static_vectors(attr: Literal["ORTH", "LOWER", "NORM"] = "ORTH") -> Mod
     attr: The token attribute that is looked up: `LOWER` for vectors of words in lower case.
     """
     return static_vectors(attr)
+
+
+def build_word_embedding(
+    width: int = 96, rows: int = 40000, attr: Literal["LOWER", "NORM", "ORTH"] = "LOWER"
+) -> Model[list[Doc], list[Floats2d]]:
+    """A learned vector for each word, hashed: (tokens, width) a document.
+
+    Unlike `spacy.MultiHashEmbed.v2` it has no layer of its own that gives all vectors one length: words that tell
+    nothing stay short, which is what classifiers that pool over a text need.
+
+    width: Size of the vectors. rows: Size of the table, in which each word has four rows. attr: The word.
+    """
+    embed: Any = with_array(chain(HashEmbed(width, rows, column=0, seed=7), Dropout()))
+    columns: list[str | int] = [attr]
+    features: Any = FeatureExtractor(columns)
+    return chain(features, list2ragged(), embed, ragged2list())
 
 
 def join_features(

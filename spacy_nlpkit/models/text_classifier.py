@@ -9,7 +9,19 @@ from typing import Any, Literal
 
 from spacy.ml.models.tok2vec import MaxoutWindowEncoder, MultiHashEmbed, build_Tok2Vec_model
 from spacy.tokens import Doc
-from thinc.api import Dropout, Linear, Maxout, Model, chain, concatenate, list2ragged, reduce_max, with_array
+from thinc.api import (
+    Dropout,
+    Linear,
+    Maxout,
+    Model,
+    Relu,
+    chain,
+    concatenate,
+    list2ragged,
+    reduce_max,
+    reduce_mean,
+    with_array,
+)
 from thinc.types import Floats2d
 
 from ..compat import require
@@ -21,6 +33,7 @@ from ..layers.ngrams import NgramOptions
 from ..layers.pooling import POOLINGS, pool_tokens, scale_rows, skip_empty
 from ..layers.tfidf import tfidf_linear
 from ..layers.windows import token_windows
+from .features import build_word_embedding
 
 Classifier = Model[list[Doc], Floats2d]
 Tok2Vec = Model[list[Doc], list[Floats2d]]
@@ -115,29 +128,25 @@ def build_pooled(
 def build_ngram_cnn(
     tok2vec: Tok2Vec | None = None,
     windows: list[int] = [2, 3, 4],  # noqa: B006
-    filters: int = 96,
-    maxout_pieces: int = 2,
+    filters: int = 64,
+    mean: bool = True,
     exclusive_classes: bool | None = None,
     nO: int | None = None,
 ) -> Classifier:
     """Convolutions over windows of tokens side by side, each pooled by its maximum (Kim 2014).
 
-    tok2vec: Embedding of the tokens, or any encoder; null for hash embeddings of its own.
+    tok2vec: Embedding of the tokens, or any encoder; null for `spacy_nlpkit.WordEmbedding.v1`.
     windows: Sizes of the windows, in tokens.
     filters: Filters of each size.
-    maxout_pieces: Pieces of the maxout units that are the filters.
+    mean: Put the mean of the token vectors beside the maxima.
     """
     if not windows or min(windows) < 1:
         raise _wrong("windows", "NgramCNN", "one or more numbers above 0", windows)
-    tok2vec = tok2vec or default_embedding()
-    parallel = [
-        chain(
-            token_windows(size),
-            with_array(Maxout(nO=filters, nP=maxout_pieces, dropout=0.0, normalize=True)),
-            reduce_max(),
-        )
-        for size in windows
-    ]
+    tok2vec = tok2vec or build_word_embedding()
+    # No dropout before the maximum: of values that are dropped or enlarged at random it takes what was enlarged.
+    parallel: list[Model] = [chain(token_windows(size), with_array(Relu(nO=filters)), reduce_max()) for size in windows]
+    if mean:
+        parallel.append(reduce_mean())
     pooled: Model = concatenate(*parallel) if len(parallel) > 1 else parallel[0]
     output = linear_output(nO)
     head = chain(skip_empty(chain(list2ragged(), pooled)), Dropout(), output)
@@ -158,7 +167,7 @@ def build_recurrent(
 ) -> Classifier:
     """A recurrent network in torch, and a linear classifier over its last state or its pooled states.
 
-    tok2vec: Embedding of the tokens, or any encoder; null for hash embeddings of its own.
+    tok2vec: Embedding of the tokens, or any encoder; null for `spacy_nlpkit.WordEmbedding.v1`.
     cell: `rnn`, `lstm` or `gru`.
     input_width: Width to which the token vectors are projected.
     hidden_width: Width of the state, in each direction.
@@ -171,7 +180,7 @@ def build_recurrent(
     require("torch", "The architecture spacy_nlpkit.Recurrent.v1")
     from ..layers.recurrent import recurrent_pooling
 
-    tok2vec = tok2vec or default_embedding()
+    tok2vec = tok2vec or build_word_embedding()
     rnn = recurrent_pooling(cell, input_width, hidden_width, depth, bidirectional, pooling, dropout)
     project: Model = with_array(Linear(nO=input_width))
     output = linear_output(nO)

@@ -363,7 +363,7 @@ VARIANTS = {
     "tfidf_of_chars": ("TfidfLinear", {"word_ngrams": 1, "min_chars": 3, "max_chars": 3, "attr": "ORTH", "scale": 2.0}),
     "first": ("Pooled", {"pooling": ["first"]}),
     "attention": ("Pooled", {"pooling": ["attention", "max"], "hidden_width": 8, "scale": 5.0}),
-    "one_window": ("NgramCNN", {"windows": [1], "filters": 4, "maxout_pieces": 1}),
+    "one_window": ("NgramCNN", {"windows": [1], "filters": 4, "mean": False}),
     "lstm": ("Recurrent", {"cell": "lstm", "bidirectional": False, "pooling": "last", "depth": 2}),
     "rnn": ("Recurrent", {"cell": "rnn", "pooling": "max", "input_width": 7, "hidden_width": 5}),
 }
