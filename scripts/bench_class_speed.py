@@ -55,7 +55,7 @@ def bare(corpus: Path, model: Path) -> dict[str, Any]:
     words = [" ".join(token.lower_ for token in doc) for doc in docs]
     train = list(DocBin().from_disk(corpus / "full" / "train.spacy").get_docs(nlp.vocab))
     peer = train_fasttext(as_texts(train, pipe.labels))
-    ours, theirs = _in_turns(lambda: pipe.predict(docs), lambda: predict_fasttext(peer, words, 1))
+    ours, theirs = _in_turns(lambda: pipe.predict(docs), lambda: predict_fasttext(peer, words))
     sides = [{"texts_per_second": round(len(docs) / seconds, 1)} for seconds in (ours, theirs)]
     return {"ours": sides[0], "peers": {FASTTEXT: sides[1]}, "seeds": [0]}
 
