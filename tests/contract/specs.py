@@ -152,6 +152,7 @@ BAG = {
     "min_chars": 3,
     "max_chars": 4,
     "ngram_dropout": 0.0,
+    "scale": 5.0,
 }
 TFIDF = {"@architectures": "spacy_nlpkit.TfidfLinear.v1", "rows": 4096, "scale": 10.0}
 

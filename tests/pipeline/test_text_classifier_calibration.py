@@ -181,11 +181,11 @@ def test_further_training_drops_the_calibration(exclusive: bool, tmp_path: Path)
 
 def test_reading_warns_once_unless_calibrated(tmp_path: Path) -> None:
     """At the first decision that is read, of this component; the scores of `doc.cats` never warn."""
-    nlp = train(build(name="never_calibrated"), GOLD)
+    nlp = train(build(name="uncalibrated_classes"), GOLD)
     first, second = nlp(TEXTS[0]), nlp(TEXTS[1])
     assert max(first.cats.values()) > 0.5
     assert first.copy().to_bytes()
-    with pytest.warns(UserWarning, match=r"\[NW001\].*'never_calibrated'") as seen:
+    with pytest.warns(UserWarning, match=r"\[NW001\].*'uncalibrated_classes'") as seen:
         assert first._.prediction["label"] == "Crops"
     assert seen[0].filename == __file__, "points at the line that reads"
     assert second._.prediction["label"] == "Crops"  # a warning would raise
