@@ -17,6 +17,11 @@ A message names the thing, the place and the next step. Each module has blocks o
 128-139 text_classifier.py: the component
 140-143 text_classifier.py: explanations
 144-149 little_data.py: self-training
+150-169 kg.py: graphs, stores and building
+170-179 kg.py: candidates
+180-199 remote.py: remote graphs
+200-214 linking_data.py: data for entity linking
+215-234 kg_linker.py: the component and its scores
 """
 
 from __future__ import annotations
@@ -25,8 +30,12 @@ from typing import Any
 
 from .cli import CommandErrors
 from .data import DataErrors, DataWarnings
+from .kg import KgErrors, KgWarnings
+from .kg_linker import KgLinkerErrors, KgLinkerWarnings
+from .linking_data import LinkingDataErrors, LinkingDataWarnings
 from .little_data import LittleDataErrors, LittleDataWarnings
 from .pipes import PipeErrors, PipeWarnings
+from .remote import RemoteErrors, RemoteWarnings
 from .symbols import SymbolErrors, SymbolWarnings
 from .text_classifier import TextClassifierErrors, TextClassifierWarnings
 from .ticker_ner import TickerNerErrors, TickerNerWarnings
@@ -50,6 +59,10 @@ class Errors(
     CommandErrors,
     TextClassifierErrors,
     LittleDataErrors,
+    KgErrors,
+    RemoteErrors,
+    LinkingDataErrors,
+    KgLinkerErrors,
     metaclass=_Coded,
 ):
     """What stops the work: raised as `NlpkitError`."""
@@ -62,6 +75,10 @@ class Warnings(
     TickerNerWarnings,
     TextClassifierWarnings,
     LittleDataWarnings,
+    KgWarnings,
+    RemoteWarnings,
+    LinkingDataWarnings,
+    KgLinkerWarnings,
     metaclass=_Coded,
 ):
     """What the work goes on after: given by `warnings.warn`."""
