@@ -9,6 +9,7 @@ from typing import Any
 from spacy.tokens import Doc, Span, Token
 
 from .errors import Errors, NlpkitError, Warnings
+from .ty import Link
 
 _OWNERS: dict[str, Any] = {"Doc": Doc, "Span": Span, "Token": Token}
 _REGISTERED: dict[tuple[str, str], tuple[Any, ...]] = {}
@@ -113,6 +114,59 @@ class _PredictionGetter:
 def register_prediction(name: str) -> None:
     """Register `doc._.NAME`: reading one that was never calibrated warns once (NW001)."""
     register("Doc", name, getter=_PredictionGetter(name))
+
+
+# What a linker says of a span, beside `kb_id_`. Links of spans in a group lie in one dictionary by label for each pair
+# of bounds: two spans of a group may have equal bounds and mean different things.
+LINK_ATTRIBUTES = {f"kb_{name}": name for name in Link.__annotations__}
+_GROUP_LINKS = "kb_links"
+
+
+def set_link(span: Span, link: Link, *, in_group: bool = False) -> None:
+    """Store what a linker found out about a span; `kb_id_` is the caller's to set.
+
+    in_group (bool): Whether the span stands in a span group: then the link holds for spans of its label alone, and
+        takes nothing from an entity with the same bounds.
+    """
+    data: dict[Any, Any] = span.doc.user_data
+    if in_group:
+        data.setdefault(_key(span, _GROUP_LINKS), {})[span.label_] = link
+        return
+    for attribute, name in LINK_ATTRIBUTES.items():
+        data[_key(span, attribute)] = link[name]  # type: ignore[literal-required]
+
+
+def clear_links(doc: Doc) -> None:
+    """Remove what `set_link` stored of any span of a document."""
+    data: dict[Any, Any] = doc.user_data
+    names = {*LINK_ATTRIBUTES, _GROUP_LINKS}
+    for key in [key for key in data if isinstance(key, tuple) and key[0] == "._." and key[1] in names]:
+        del data[key]
+
+
+@dataclass(frozen=True)
+class _LinkGetter:
+    """Equal for equal names, as `_PredictionGetter`."""
+
+    name: str
+
+    def __call__(self, span: Span) -> Any:
+        data: dict[Any, Any] = span.doc.user_data
+        links = data.get(_key(span, _GROUP_LINKS))
+        if links and span.label_ in links:
+            found = links[span.label_][LINK_ATTRIBUTES[self.name]]
+        else:
+            found = data.get(_key(span, self.name))
+        return list(found) if isinstance(found, tuple) else found  # a DocBin makes tuples of lists
+
+
+def register_links() -> None:
+    """Register `span._.kb_candidates`, `kb_score`, `kb_uri`, `kb_types`, `kb_description` and `kb_status`.
+
+    All are None where no linker has looked at the span.
+    """
+    for name in LINK_ATTRIBUTES:
+        register("Span", name, getter=_LinkGetter(name))
 
 
 def _warn_uncalibrated(component: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 
 class Ticker(TypedDict):
@@ -50,3 +50,34 @@ class Explanation(TypedDict):
     baseline: float
     gap: float
     method: str
+
+
+class Candidate(TypedDict):
+    """One of `span._.kb_candidates`, which stand best first.
+
+    id, label: of the entity. score: how probable it is, 0 to 1. source: which generators found it, joined by `+`.
+    alias: the alias that the mention was compared with.
+    """
+
+    id: str
+    label: str
+    score: float
+    source: str
+    alias: str
+
+
+class Link(TypedDict):
+    """What `kg_linker` says of a span beside `kb_id_`, each part in the attribute `span._.kb_NAME`.
+
+    candidates: of the mention, best first. score: probability of what was decided, an entity or `NIL`; None where
+    nothing was. uri, description: of the linked entity, None where there is none. types: of the linked entity. status:
+    `linked`; `nil`, decided so; `no_candidates`, so `NIL` without a choice; `skipped`, by the label or a limit; or
+    `timeout` of a remote graph.
+    """
+
+    candidates: list[Candidate]
+    score: float | None
+    uri: str | None
+    types: list[str]
+    description: str | None
+    status: Literal["linked", "nil", "no_candidates", "skipped", "timeout"]

@@ -1,7 +1,10 @@
 """Extension attributes: set once, never over another package's, and whole after serialization."""
 
+import json
+import pickle
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import spacy
@@ -9,6 +12,7 @@ from spacy.tokens import Doc, DocBin, Span, Token
 
 from spacy_nlpkit import attributes
 from spacy_nlpkit.errors import NlpkitError
+from spacy_nlpkit.ty import Link
 
 NAME = "house_test_attribute"
 OWNERS = {"Doc": Doc, "Span": Span, "Token": Token}
@@ -126,3 +130,86 @@ def test_a_prediction_is_not_registered_over_another_attribute() -> None:
     Doc.set_extension(NAME, default=None)
     with pytest.raises(NlpkitError, match=rf"N003.*Doc\._\.{NAME}"):
         attributes.register_prediction(NAME)
+
+
+LINK: Link = {
+    "candidates": [{"id": "org:dell", "label": "Dell", "score": 0.75, "source": "exact+fuzzy", "alias": "Dell Inc."}],
+    "score": 0.75,
+    "uri": "https://example.org/org:dell",
+    "types": ["Company"],
+    "description": "Maker of computers",
+    "status": "linked",
+}
+NO_LINK: Link = {
+    "candidates": [],
+    "score": None,
+    "uri": None,
+    "types": [],
+    "description": None,
+    "status": "no_candidates",
+}
+
+
+def stored_link(span: Span) -> dict[str, Any]:
+    return {name: span._.get(f"kb_{name}") for name in LINK}
+
+
+def test_links_survive_bytes_a_docbin_and_json() -> None:
+    attributes.register_links()
+    attributes.register_links()
+    nlp = spacy.blank("en")
+    doc = nlp.make_doc("Dell fell , Intel rose .")
+    attributes.set_link(doc[0:1], LINK)
+    attributes.set_link(doc[3:4], NO_LINK)
+    stored = DocBin(docs=[doc], store_user_data=True).to_bytes()
+    as_json = json.loads(json.dumps(doc.to_json(underscore=list(attributes.LINK_ATTRIBUTES))))
+    copies = [
+        Doc(nlp.vocab).from_bytes(doc.to_bytes()),
+        *DocBin().from_bytes(stored).get_docs(nlp.vocab),
+        Doc(nlp.vocab).from_json(as_json),
+        pickle.loads(pickle.dumps(doc)),
+    ]
+    for copy in copies:
+        assert stored_link(copy[0:1]) == LINK
+        assert stored_link(copy[3:4]) == NO_LINK
+        assert set(stored_link(copy[4:5]).values()) == {None}
+
+
+def test_links_move_with_joined_documents() -> None:
+    attributes.register_links()
+    nlp = spacy.blank("en")
+    docs = [nlp.make_doc("Intel rose ."), nlp.make_doc("Dell fell .")]
+    attributes.set_link(docs[1][0:1], LINK)
+    attributes.set_link(docs[1][0:2], NO_LINK, in_group=True)
+    joined = Doc.from_docs(docs)
+    assert stored_link(joined[3:4]) == LINK
+    assert stored_link(Span(joined, 3, 5)) == NO_LINK
+    assert joined[0:1]._.kb_status is None
+
+
+def test_spans_of_a_group_with_equal_bounds_have_links_of_their_own() -> None:
+    attributes.register_links()
+    nlp = spacy.blank("en")
+    doc = nlp.make_doc("Dell fell .")
+    firm, family = Span(doc, 0, 1, label="ORG"), Span(doc, 0, 1, label="FAMILY")
+    entity = Span(doc, 0, 1, label="ENT")
+    attributes.set_link(entity, {**LINK, "score": 0.5})
+    attributes.set_link(firm, LINK, in_group=True)
+    attributes.set_link(family, NO_LINK, in_group=True)
+    doc = Doc(nlp.vocab).from_bytes(doc.to_bytes())
+    assert stored_link(Span(doc, 0, 1, label="ORG")) == LINK
+    assert stored_link(Span(doc, 0, 1, label="FAMILY")) == NO_LINK
+    assert stored_link(Span(doc, 0, 1, label="ENT")) == {**LINK, "score": 0.5}
+
+
+def test_links_are_cleared_and_nothing_else() -> None:
+    attributes.register_links()
+    attributes.register_item_attributes()
+    doc = spacy.blank("en").make_doc("Dell fell .")
+    doc._.date = "2004"
+    doc.user_data["other"] = 1
+    before = dict(doc.user_data)
+    attributes.set_link(doc[0:1], LINK)
+    attributes.set_link(doc[1:2], LINK, in_group=True)
+    attributes.clear_links(doc)
+    assert doc.user_data == before
