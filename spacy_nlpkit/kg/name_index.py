@@ -1,0 +1,265 @@
+"""An index of names by character n-grams: finds misspelt, shortened and rearranged names among millions.
+
+Names are compared by `normalise.name_key`. Each distinct key is a row of a TF-IDF matrix over its character trigrams,
+word boundaries included (Salton & Buckley 1988, "Term-weighting approaches in automatic text retrieval"). A search
+takes the rows with the highest cosine, and orders the best of them by cosine, Jaro-Winkler and indel similarity.
+
+All that an index holds are arrays, which may be memory-mapped: keys are packed as UTF-8 and decoded only where compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..normalise import name_key
+from .graph import Floats, Hits, Ints
+
+# Longer texts are cut: no name is, and a search takes time in proportion.
+MAX_LENGTH = 256
+# Names that are compared by edit distance, the most similar by trigrams.
+RERANKED = 100
+# Occurrences of a text's trigrams that a search looks at, the rarest first.
+MAX_POSTINGS = 200_000
+# Shares of cosine, Jaro-Winkler and indel similarity in the score.
+MIX = (0.4, 0.3, 0.3)
+# Texts that are looked for at a time, so that what lies between is small.
+BLOCK = 32
+_BLANK = ord(" ")
+# Unicode has 21 bits, so that three characters are one number.
+_CHARACTER_BITS = 21
+
+
+class _Trigrams(NamedTuple):
+    """Distinct trigrams of a batch of keys, (trigrams,) each: the place of the key, the code; by key, then code."""
+
+    key: Ints
+    code: Ints
+
+
+class NameIndex:
+    """Finds the names most similar to a text.
+
+    arrays: As `arrays` of another index gave them. max_postings: Occurrences of a text's trigrams that a search looks
+    at, the rarest first: more find more, and take longer.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], max_postings: int = MAX_POSTINGS) -> None:
+        self._arrays = dict(arrays)
+        self.max_postings = max_postings
+        rows = len(arrays["key_offsets"]) - 1
+        self._frequency = np.diff(arrays["postings_offsets"])
+        self._idf = _inverse_frequency(self._frequency, rows)
+        # Of a trigram that no row has.
+        self._unseen = _inverse_frequency(np.zeros(1), rows)[0]
+        self._matrix: Any = None
+
+    @classmethod
+    def build(cls, texts: Sequence[str], max_postings: int = MAX_POSTINGS) -> NameIndex:
+        """Index names; the place of each is its number as an alias.
+
+        texts: Names, or their keys. One without a letter or digit is never found: give aliases that are no names as "".
+        """
+        rows: dict[str, int] = {}
+        row_of = np.full(len(texts), -1, dtype=np.int32)
+        for number, text in enumerate(texts):
+            key = _bounded_key(text)
+            if key:
+                row_of[number] = rows.setdefault(key, len(rows))
+        named = np.flatnonzero(row_of >= 0)
+        order = named[np.argsort(row_of[named], kind="stable")].astype(np.int32)
+        keys = list(rows)
+        packed = [key.encode() for key in keys]
+        return cls(
+            {
+                **_postings(keys),
+                "key_bytes": np.frombuffer(b"".join(packed), dtype=np.uint8),
+                "key_offsets": _offsets([len(key) for key in packed]),
+                "aliases": order,
+                "alias_offsets": _offsets(np.bincount(row_of[named], minlength=len(keys))),
+            },
+            max_postings,
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that the index holds, by name, to be stored and given to `from_arrays`."""
+        return dict(self._arrays)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], max_postings: int = MAX_POSTINGS) -> NameIndex:
+        """The index with these arrays; nothing is copied, so that they may be memory-mapped."""
+        return cls(arrays, max_postings)
+
+    def search(self, texts: Sequence[str], k: int = 16) -> Hits:
+        """All aliases with the `k` names most similar to each text, best first; equal ones by number.
+
+        Only the first `MAX_LENGTH` characters of a text count. One without a letter or digit finds nothing.
+        """
+        keys = [_bounded_key(text) for text in texts]
+        parts = [self._search(keys[start : start + BLOCK], start, k) for start in range(0, len(keys), BLOCK)]
+        if not parts:
+            return Hits(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+        return Hits(*(np.concatenate(column) for column in zip(*parts)))
+
+    def _search(self, keys: Sequence[str], first: int, k: int) -> Hits:
+        scored = [self._rerank(key, *found, k) for key, found in zip(keys, self._most_alike(keys))]
+        rows = np.concatenate([rows for rows, _ in scored])
+        scores = np.concatenate([scores for _, scores in scored])
+        queries = np.repeat(np.arange(first, first + len(keys)), [len(rows) for rows, _ in scored])
+        offsets = self._arrays["alias_offsets"]
+        counts = offsets[rows + 1] - offsets[rows]
+        aliases = self._arrays["aliases"][_ranges(offsets[rows], counts)].astype(np.int64)
+        queries, scores = np.repeat(queries, counts), np.repeat(scores, counts)
+        order = np.lexsort((aliases, -scores, queries))
+        return Hits(queries[order], aliases[order], scores[order])
+
+    def _most_alike(self, keys: Sequence[str]) -> list[tuple[Ints, Floats]]:
+        """Of each key the rows of highest cosine, at most `RERANKED` in no order, and their cosines."""
+        trigrams = _trigrams(keys)
+        places, known = self._find(trigrams.code)
+        idf = np.where(known, self._idf[places], self._unseen)
+        norms = np.sqrt(np.bincount(trigrams.key, weights=idf**2, minlength=len(keys)))
+        weights = (idf / norms[trigrams.key]).astype(np.float32)
+        key, place, weights = trigrams.key[known], places[known], weights[known]
+        chosen = self._rarest(key, place)
+        product = self._product(key[chosen], place[chosen], weights[chosen], len(keys))
+        found = []
+        for number, (start, end) in enumerate(pairwise(product.indptr)):
+            rows, cosines = product.indices[start:end], product.data[start:end]
+            if len(rows) > RERANKED:
+                best = np.argpartition(cosines, len(rows) - RERANKED)[-RERANKED:]
+                rows, cosines = rows[best], cosines[best]
+            of_key = slice(*np.searchsorted(key, (number, number + 1)))
+            if not chosen[of_key].all():
+                cosines = self._cosines(place[of_key], weights[of_key], rows)
+            found.append((rows, cosines))
+        return found
+
+    def _find(self, codes: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+        """Places of trigrams in the index, and whether it has them."""
+        grams = self._arrays["grams"]
+        if not len(grams):
+            return np.zeros(len(codes), np.int64), np.zeros(len(codes), bool)
+        places = np.minimum(np.searchsorted(grams, codes), len(grams) - 1)
+        return places, grams[places] == codes
+
+    def _rarest(self, key: Ints, place: Ints) -> NDArray[np.bool_]:
+        """Which trigrams of each key are looked up: the rarest, while their rows are few enough, and always one."""
+        frequency = self._frequency[place]
+        order = np.lexsort((place, frequency, key))
+        total = np.cumsum(frequency[order])
+        ordered = key[order]
+        firsts = np.searchsorted(ordered, ordered)
+        before = (total - frequency[order])[firsts] if len(order) else total
+        chosen = np.zeros(len(key), bool)
+        chosen[order] = (total - before <= self.max_postings) | (firsts == np.arange(len(order)))
+        return chosen
+
+    def _product(self, key: Ints, place: Ints, weights: Floats, n_keys: int) -> Any:
+        """Dot products of keys with all rows, sparse: (keys, rows)."""
+        from scipy.sparse import csr_array
+
+        arrays = self._arrays
+        n_rows, n_grams = len(arrays["key_offsets"]) - 1, len(arrays["grams"])
+        if self._matrix is None:
+            parts = (arrays["postings_weights"], arrays["postings"], arrays["postings_offsets"])
+            self._matrix = csr_array(parts, shape=(n_grams, n_rows), copy=False)
+        indptr = _offsets(np.bincount(key, minlength=n_keys))
+        return csr_array((weights, place, indptr), shape=(n_keys, n_grams)) @ self._matrix
+
+    def _cosines(self, places: Ints, weights: Floats, rows: Ints) -> Floats:
+        """Cosines of a key with some rows, over all trigrams."""
+        arrays = self._arrays
+        of_gram = np.zeros(len(arrays["grams"]), np.float32)
+        of_gram[places] = weights * self._idf[places]
+        offsets = arrays["row_offsets"]
+        counts = offsets[rows + 1] - offsets[rows]
+        values = of_gram[arrays["row_grams"][_ranges(offsets[rows], counts)]]
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        return np.add.reduceat(values, starts) / arrays["row_norms"][rows]
+
+    def _rerank(self, key: str, rows: Ints, cosines: Floats, k: int) -> tuple[Ints, Floats]:
+        """The `k` rows most similar to a key by `MIX`, and the scores."""
+        if not len(rows):
+            return rows, cosines
+        from rapidfuzz.distance import Indel, JaroWinkler
+        from rapidfuzz.process import cdist
+
+        names = self._decode(rows)
+        jaro_winkler = cdist([key], names, scorer=JaroWinkler.normalized_similarity, dtype=np.float32)[0]
+        indel = cdist([key], names, scorer=Indel.normalized_similarity, dtype=np.float32)[0]
+        scores = np.minimum(MIX[0] * cosines + MIX[1] * jaro_winkler + MIX[2] * indel, 1).astype(np.float32)
+        # Rows are numbered by their first aliases, so that equal scores are in the order of those.
+        order = np.lexsort((rows, -scores))[:k]
+        return rows[order], scores[order]
+
+    def _decode(self, rows: Ints) -> list[str]:
+        offsets, packed = self._arrays["key_offsets"], self._arrays["key_bytes"]
+        return [packed[start:end].tobytes().decode() for start, end in zip(offsets[rows], offsets[rows + 1])]
+
+
+def _bounded_key(text: str) -> str:
+    return name_key(text[:MAX_LENGTH])[:MAX_LENGTH].strip()
+
+
+def _trigrams(keys: Sequence[str]) -> _Trigrams:
+    padded = [f" {key} " for key in keys]
+    characters = np.frombuffer("".join(padded).encode("utf-32-le"), dtype=np.uint32).astype(np.int64)
+    numbers = np.repeat(np.arange(len(keys)), [len(text) for text in padded])
+    # A trigram with a blank in the middle would lie in two words.
+    middle = np.flatnonzero(characters != _BLANK)
+    codes = characters[middle - 1] << 2 * _CHARACTER_BITS | characters[middle] << _CHARACTER_BITS
+    codes |= characters[middle + 1]
+    numbers = numbers[middle]
+    order = np.lexsort((codes, numbers))
+    codes, numbers = codes[order], numbers[order]
+    new = np.ones(len(codes), bool)
+    new[1:] = (codes[1:] != codes[:-1]) | (numbers[1:] != numbers[:-1])
+    return _Trigrams(numbers[new], codes[new])
+
+
+def _postings(keys: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The matrix of TF-IDF, by trigram with weights, and by key without."""
+    step = 50_000
+    parts = [_trigrams(keys[start : start + step]) for start in range(0, len(keys), step)]
+    codes = [part.code for part in parts]
+    grams = np.unique(np.concatenate([np.unique(code) for code in codes])) if parts else np.zeros(0, np.int64)
+    row_grams = np.concatenate([np.searchsorted(grams, code).astype(np.int32) for code in codes] or [grams])
+    counts = [np.bincount(part.key, minlength=len(keys[at * step : (at + 1) * step])) for at, part in enumerate(parts)]
+    row_offsets = _offsets(np.concatenate(counts)) if parts else np.zeros(1, np.int32)
+    del parts, codes
+    frequency = np.bincount(row_grams, minlength=len(grams))
+    idf = _inverse_frequency(frequency, len(keys))
+    norms = np.sqrt(np.add.reduceat(idf[row_grams] ** 2, row_offsets[:-1])) if keys else idf
+    order = np.argsort(row_grams, kind="stable")
+    postings = np.repeat(np.arange(len(keys), dtype=np.int32), np.diff(row_offsets))[order]
+    return {
+        "grams": grams,
+        "postings_offsets": _offsets(frequency),
+        "postings": postings,
+        "postings_weights": idf[row_grams[order]] / norms[postings],
+        "row_offsets": row_offsets,
+        "row_grams": row_grams,
+        "row_norms": norms,
+    }
+
+
+def _inverse_frequency(frequency: NDArray[Any], rows: int) -> Floats:
+    """Smoothed: as if one more row had every trigram."""
+    return (np.log((1 + rows) / (1 + frequency)) + 1).astype(np.float32)
+
+
+def _offsets(counts: Sequence[int] | NDArray[Any]) -> NDArray[Any]:
+    """Where each of consecutive parts begins, and the end; of 32 bits where that is enough."""
+    offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    return offsets.astype(np.int32) if offsets[-1] < 2**31 else offsets
+
+
+def _ranges(starts: NDArray[Any], counts: NDArray[Any]) -> Ints:
+    """The numbers of all ranges that begin at `starts` and have `counts` members, one range after the other."""
+    ends = np.cumsum(counts)
+    return np.repeat(starts - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)
