@@ -4,7 +4,8 @@ Names are compared by `normalise.name_key`. Each distinct key is a row of a TF-I
 word boundaries included (Salton & Buckley 1988, "Term-weighting approaches in automatic text retrieval"). A search
 takes the rows with the highest cosine, and orders the best of them by cosine, Jaro-Winkler and indel similarity.
 
-All that an index holds are arrays, which may be memory-mapped: keys are packed as UTF-8 and decoded only where compared.
+All that an index holds are arrays, which may be memory-mapped; keys are packed as UTF-8, and decoded where they are
+compared.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class NameIndex:
 
         Only the first `MAX_LENGTH` characters of a text count. One without a letter or digit finds nothing.
         """
-        keys = [_bounded_key(text) for text in texts]
+        keys = [_bounded_key(text) for text in texts] if len(self._arrays["grams"]) else []
         parts = [self._search(keys[start : start + BLOCK], start, k) for start in range(0, len(keys), BLOCK)]
         if not parts:
             return Hits(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
@@ -142,8 +143,6 @@ class NameIndex:
     def _find(self, codes: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         """Places of trigrams in the index, and whether it has them."""
         grams = self._arrays["grams"]
-        if not len(grams):
-            return np.zeros(len(codes), np.int64), np.zeros(len(codes), bool)
         places = np.minimum(np.searchsorted(grams, codes), len(grams) - 1)
         return places, grams[places] == codes
 
@@ -255,7 +254,7 @@ def _inverse_frequency(frequency: NDArray[Any], rows: int) -> Floats:
 
 def _offsets(counts: Sequence[int] | NDArray[Any]) -> NDArray[Any]:
     """Where each of consecutive parts begins, and the end; of 32 bits where that is enough."""
-    offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
     return offsets.astype(np.int32) if offsets[-1] < 2**31 else offsets
 
 
