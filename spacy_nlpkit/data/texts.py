@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import Errors, NlpkitError
+from ..files import read_json_lines, read_lines, read_rows
 from .cleaning import clean
-from .converters.reading import read_json_lines, read_lines
 from .converters.report import Report
 from .converters.spacy_files import read_docbin
-from .converters.tables import read_rows
 
 if TYPE_CHECKING:
     from spacy.language import Language

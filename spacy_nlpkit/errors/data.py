@@ -10,7 +10,7 @@ class DataErrors:
         "{path}: the format is known neither from the name nor from the content. Name it with --format ({formats}), "
         "or see `python -m spacy nlpkit convert --help`."
     )
-    N022 = "{where}: not valid JSON ({reason}). Each line holds one whole annotation: mend or remove the line."
+    N022 = "{where}: not valid JSON ({reason}). Each line holds one whole object: mend or remove the line."
     N023 = "{where}: {problem}. See 'Prodigy's JSONL' in docs/data.md for what an annotation holds."
     N024 = "{where}: {problem} in span {span}, text of {length} characters. Mend the offsets or remove the span."
     N025 = (
@@ -20,7 +20,7 @@ class DataErrors:
     N026 = "{where}: span {text!r} ({start}:{end} {label}) {problem}. Decide for one in the annotation."
     N027 = "{where}: not UTF-8 ({reason}). Save the file as UTF-8."
     N028 = "{path}: nothing could be converted ({counts}), nothing was written. First: {first}"
-    N029 = "{path}: the file is empty. Export the annotations again, or leave the file out."
+    N029 = "{path}: the file is empty. Make it again, or leave it out."
     N030 = "{where}: the text holds only blanks. Remove the item."
     N031 = "{where}: {problem}. Each line holds a token and a tag such as B-ORG, a blank line ends a sentence."
     N032 = "{where}: not {what} ({reason}). Make the file again, or name its format with --format."

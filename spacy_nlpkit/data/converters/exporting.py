@@ -13,8 +13,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ...errors import Errors, NlpkitError
+from ...files import read_json_lines
 from ...util import atomic_write
-from .reading import read_json_lines
 from .report import Report
 from .spacy_files import read_docbin
 from .tables import read_rows

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ...errors import Warnings
+from ...files import ReadReport
 
 # Reasons and notes that the warnings depend on.
 MISALIGNED = "misaligned"
@@ -59,50 +60,29 @@ class ConvertOptions:
 
 
 @dataclass
-class Report:
+class Report(ReadReport):
     """Counts of one run. Every item read is converted, merged into another or skipped.
 
-    read, converted, merged (int): Items: lines, sentences, paragraphs or documents, as the format has it.
-    skipped (Counter[str]): Items left out, by reason.
+    read, converted, merged (int): Items: lines, sentences, paragraphs or documents, as the format has it. A rejected or
+        ignored answer is skipped without being a problem.
     spans_read (int), spans_skipped (Counter[str]): Annotated spans, and those left out, by reason.
     labels, classes (Counter[str]): Entities of the converted items, and items that have a class, by label.
     answers_read, answers_kept (Counter[str]): Annotations that came in, and those that count, by answer.
-    notes (Counter[str]): What else happened to an item or span that was kept.
-    problems (list[str]): The first `max_problems` coded messages, each with file and line.
-    problem_count (int): How many there were in all.
     """
 
-    max_problems: int = 10
-    read: int = 0
     converted: int = 0
     merged: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
     spans_read: int = 0
     spans_skipped: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
     answers_read: Counter[str] = field(default_factory=Counter)
     answers_kept: Counter[str] = field(default_factory=Counter)
-    notes: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-    problem_count: int = 0
-
-    def skip(self, reason: str, message: str | None = None) -> None:
-        """Count an item as left out. A message makes it a problem; a rejected or ignored answer is none."""
-        self.skipped[reason] += 1
-        self._add_problem(message)
 
     def skip_span(self, reason: str, message: str | None = None) -> None:
         """Count a span as left out; its item is kept."""
         self.spans_skipped[reason] += 1
-        self._add_problem(message)
-
-    def _add_problem(self, message: str | None) -> None:
-        if message is None:
-            return
-        self.problem_count += 1
-        if len(self.problems) < self.max_problems:
-            self.problems.append(message)
+        self.add_problem(message)
 
     def warnings(self, path: str) -> list[str]:
         """The coded warnings that the counts of a finished run call for."""
@@ -114,12 +94,6 @@ class Report:
         if self.spans_skipped[MISALIGNED]:
             found.append(Warnings.NW022.format(count=self.spans_skipped[MISALIGNED]))
         return found
-
-    def counts(self) -> str:
-        """The counts of the items in one line."""
-        parts = [f"read {self.read}"]
-        parts += [f"{count} {reason}" for reason, count in self.skipped.most_common()]
-        return ", ".join(parts)
 
     def rows(self) -> list[tuple[str, str]]:
         """The counts as rows of a table, without those that are zero (but always read and converted)."""

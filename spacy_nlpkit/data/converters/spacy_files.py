@@ -14,9 +14,9 @@ from spacy.training.gold_io import json_to_annotations
 
 from ... import attributes
 from ...errors import Errors, NlpkitError
+from ...files import read_bytes, read_json
 from ...util import atomic_write
 from .classes import NOT_EXCLUSIVE, exclusive_problem
-from .reading import read_bytes, read_json
 from .report import ConvertOptions, Report
 
 

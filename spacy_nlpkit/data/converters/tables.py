@@ -1,11 +1,8 @@
-"""Tables of texts with their classes (CSV, TSV), and the rows of tables in general: a bad row costs itself alone."""
+"""Tables of texts with their classes (CSV, TSV): a bad row costs itself alone."""
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,15 +13,14 @@ from tqdm import tqdm
 
 from ... import attributes
 from ...errors import Errors, NlpkitError
+from ...files import read_rows, unpacked_suffix
 from ..cleaning import clean
 from .classes import label_problem
-from .reading import Line, read_lines, unpacked_suffix
 from .report import CONTROL, CONTROL_CHARACTERS, ConvertOptions, Report, TableOptions
 
 AG_NEWS = TableOptions(text_columns=(1, 2), label_column=0, label_names=("World", "Sports", "Business", "Sci_Tech"))
 # Every text gets a value for every label, and a column of more values than this is none of labels.
 MAX_LABELS = 1000
-JOINED_LINES = "row over several lines"
 
 
 class LabelledText(NamedTuple):
@@ -136,80 +132,3 @@ def _check_row(text: str, label: str, names: Sequence[str], where: str, max_leng
             return label, "unknown class", Errors.N116.format(where=where, label=label, names=", ".join(names))
         label = names[index - 1]
     return label, "", None
-
-
-class _Lines:
-    """The lines of a file, some of which can be put back to be read again."""
-
-    def __init__(self, lines: Iterator[Line]) -> None:
-        self._lines = lines
-        self._again: list[Line] = []
-
-    def __iter__(self) -> Iterator[Line]:
-        return self
-
-    def __next__(self) -> Line:
-        return self._again.pop() if self._again else next(self._lines)
-
-    def put_back(self, lines: Sequence[Line]) -> None:
-        self._again.extend(reversed(lines))
-
-
-def read_rows(
-    source: Path, report: Report, delimiter: str = ",", quotes: bool = True
-) -> Iterator[tuple[str, list[str]]]:
-    """The rows of a table with file and line where each starts, a header line among them, but no empty ones.
-
-    report (Report): Counts rows that cannot be read as read and skipped; good rows are the caller's to count.
-    quotes (bool): Whether a field may stand in double quotes; otherwise quotes are text.
-    A row whose quotes do not match costs its first line alone: reading goes on with the next.
-    RAISES: N029 where the file is empty, N032 where it cannot be unpacked.
-    """
-    lines = _Lines(read_lines(source, keep_breaks=True))
-    while True:
-        taken: list[Line] = []
-        # Strict: else `"Up" and away` would lose its quotes without a word.
-        reader = csv.reader(
-            _texts(lines, taken),
-            delimiter=delimiter,
-            quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
-            strict=True,
-        )
-        try:
-            with _long_fields():
-                row = next(reader, None)
-        except csv.Error as error:
-            report.read += 1
-            if taken[0].problem:
-                report.skip("not UTF-8", taken[0].problem)
-            else:
-                problem = f"no row of a table ({str(error).encode('unicode_escape').decode()})"
-                report.skip("malformed", Errors.N113.format(where=taken[0].where, problem=problem))
-            lines.put_back(taken[1:])
-            continue
-        if row is None:
-            return
-        unreadable = next((line.problem for line in taken if line.problem), None)
-        if unreadable:
-            report.read += 1
-            report.skip("not UTF-8", unreadable)
-        elif row:
-            report.notes[JOINED_LINES] += len(taken) > 1
-            yield taken[0].where, row
-
-
-def _texts(lines: Iterable[Line], taken: list[Line]) -> Iterator[str]:
-    """The texts of lines for the csv module, which takes as many as the next row has; `taken` says which."""
-    for line in lines:
-        taken.append(line)
-        yield line.text
-
-
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Let the csv module read fields of any length; it takes 131,072 characters by default."""
-    before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)

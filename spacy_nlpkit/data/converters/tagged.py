@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ...errors import Errors
-from .reading import read_lines
+from ...files import read_lines
 from .report import ConvertOptions, Report
 
 DOCSTART = "-DOCSTART-"
