@@ -13,9 +13,10 @@ from tqdm import tqdm
 from ... import attributes
 from ...errors import Errors, Warnings
 from .classes import NOT_EXCLUSIVE, exclusive_problem, mean_cats, pick_category, vote_cats
+from .records import Task
 from .report import ConvertOptions, Report
 from .spans import Placed, TokenSpan, place_spans, quote, report_conflict
-from .tasks import Task, read_tasks
+from .tasks import Parser, parse_task, read_tasks
 from .votes import Key, pick_id, vote
 
 INCORRECT_SPANS = "incorrect_spans"
@@ -30,9 +31,16 @@ def convert_prodigy(paths: Sequence[Path], nlp: Language, options: ConvertOption
     `doc._.item_id`, `doc._.date`, `doc._.category`, and, where several annotators saw the text,
     `user_data["annotator_agreement"]`: a list of {"start", "end", "label", "share"} with character offsets.
     """
+    return convert_tasks(parse_task, paths, nlp, options, report)
+
+
+def convert_tasks(
+    parse: Parser, paths: Sequence[Path], nlp: Language, options: ConvertOptions, report: Report
+) -> Iterator[Doc]:
+    """The documents of lines that `parse` makes tasks of, as `convert_prodigy` has them."""
     groups: dict[tuple[str, str | None], list[Task]] = {}
     for path in paths:
-        for task in read_tasks(path, options, nlp.max_length, report):
+        for task in read_tasks(path, options, nlp.max_length, report, parse):
             groups.setdefault((task.text, task.item_id), []).append(task)
     # The bar shows itself on a terminal alone.
     for tasks in tqdm(groups.values(), desc="Converting", unit="text", disable=None, leave=False):
@@ -54,7 +62,7 @@ def build_doc(tasks: Sequence[Task], nlp: Language, options: ConvertOptions, rep
     text = tasks[0].text
     doc = nlp.make_doc(text)
     doc.cats = cats
-    placed = [(task, place_spans(doc, text, task.spans, task.where, options, report)) for task in latest]
+    placed = [(task, place_spans(doc, text, task.spans, task.where, options, report, task.open)) for task in latest]
     complete = [answer for task, answer in placed if task.kind == "complete"]
     binary = [(task, answer) for task, answer in placed if task.kind == "binary"]
     if complete:
@@ -89,7 +97,9 @@ def _latest(tasks: Sequence[Task]) -> list[Task]:
     """The answers that count: of one annotator's answers to the same question the last, a correction."""
     latest: dict[object, Task] = {}
     for number, task in enumerate(tasks):
-        question = task.spans if task.kind == "binary" else tuple(sorted(task.cats)) if task.kind == "none" else ()
+        question: object = tuple(sorted(task.cats)) if task.kind == "none" else ()
+        if task.kind == "binary":
+            question = tuple(span[:3] for span in task.spans)  # which entity it is, is part of the answer
         key: object = (task.annotator, task.kind, question) if task.annotator else number
         latest[key] = task
     return list(latest.values())

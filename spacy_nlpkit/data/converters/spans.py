@@ -42,14 +42,25 @@ class Placed(NamedTuple):
 
 
 def place_spans(
-    doc: Doc, text: str, spans: Iterable[CharSpan], where: str, options: ConvertOptions, report: Report
+    doc: Doc,
+    text: str,
+    spans: Iterable[CharSpan],
+    where: str,
+    options: ConvertOptions,
+    report: Report,
+    open_: Iterable[tuple[int, int]] = (),
 ) -> Placed:
     """Align spans with tokens; count and report those that fit no token boundary or overlap.
 
     text (str): `doc.text`, which spaCy makes anew on each call.
+    open_: Start and end of characters whose tokens are open, whatever the spans say.
     """
     fitting: list[TokenSpan] = []
     open_tokens: set[int] = set()
+    for start, end in open_:
+        if text[start:end].strip():
+            first, last, _ = align(doc, text, start, end)
+            open_tokens.update(range(first, last))
     for span in spans:
         if options.labels is not None and span.label not in options.labels:
             report.skip_span("label not asked for")
