@@ -28,8 +28,12 @@ RERANKED = 100
 MAX_POSTINGS = 200_000
 # Shares of cosine, Jaro-Winkler and indel similarity in the score.
 MIX = (0.4, 0.3, 0.3)
+# An index of at most so many names adds up weights in an array over all of them: faster there, slower above.
+DENSE_ROWS = 50_000
 # Texts that are looked for at a time, so that what lies between is small.
 BLOCK = 32
+# Keys that are taken apart at a time when an index is built, for the same reason.
+BUILT = 50_000
 _BLANK = ord(" ")
 # Unicode has 21 bits, so that three characters are one number.
 _CHARACTER_BITS = 21
@@ -57,7 +61,7 @@ class NameIndex:
         self._idf = _inverse_frequency(self._frequency, rows)
         # Of a trigram that no row has.
         self._unseen = _inverse_frequency(np.zeros(1), rows)[0]
-        self._matrix: Any = None
+        self._row_norms = arrays["row_norms"]
 
     @classmethod
     def build(cls, texts: Sequence[str], max_postings: int = MAX_POSTINGS) -> NameIndex:
@@ -77,7 +81,7 @@ class NameIndex:
         packed = [key.encode() for key in keys]
         return cls(
             {
-                **_postings(keys),
+                **_matrix(keys),
                 "key_bytes": np.frombuffer(b"".join(packed), dtype=np.uint8),
                 "key_offsets": _offsets([len(key) for key in packed]),
                 "aliases": order,
@@ -124,18 +128,19 @@ class NameIndex:
         places, known = self._find(trigrams.code)
         idf = np.where(known, self._idf[places], self._unseen)
         norms = np.sqrt(np.bincount(trigrams.key, weights=idf**2, minlength=len(keys)))
-        weights = (idf / norms[trigrams.key]).astype(np.float32)
+        weights = (idf**2 / norms[trigrams.key]).astype(np.float32)
         key, place, weights = trigrams.key[known], places[known], weights[known]
         chosen = self._rarest(key, place)
-        product = self._product(key[chosen], place[chosen], weights[chosen], len(keys))
+        sums = np.zeros(len(self._row_norms), np.float32)
         found = []
-        for number, (start, end) in enumerate(pairwise(product.indptr)):
-            rows, cosines = product.indices[start:end], product.data[start:end]
+        for start, end in pairwise(np.searchsorted(key, np.arange(len(keys) + 1))):
+            of_key, picked = slice(start, end), chosen[start:end]
+            rows, products = self._multiply(place[of_key][picked], weights[of_key][picked], sums)
+            cosines = products / self._row_norms[rows]
             if len(rows) > RERANKED:
                 best = np.argpartition(cosines, len(rows) - RERANKED)[-RERANKED:]
                 rows, cosines = rows[best], cosines[best]
-            of_key = slice(*np.searchsorted(key, (number, number + 1)))
-            if not chosen[of_key].all():
+            if not picked.all():
                 cosines = self._cosines(place[of_key], weights[of_key], rows)
             found.append((rows, cosines))
         return found
@@ -158,28 +163,39 @@ class NameIndex:
         chosen[order] = (total - before <= self.max_postings) | (firsts == np.arange(len(order)))
         return chosen
 
-    def _product(self, key: Ints, place: Ints, weights: Floats, n_keys: int) -> Any:
-        """Dot products of keys with all rows, sparse: (keys, rows)."""
-        from scipy.sparse import csr_array
+    def _multiply(self, places: Ints, weights: Floats, sums: Floats) -> tuple[Ints, Floats]:
+        """Rows that share trigrams with a key, and the sums of the weights of those.
 
-        arrays = self._arrays
-        n_rows, n_grams = len(arrays["key_offsets"]) - 1, len(arrays["grams"])
-        if self._matrix is None:
-            parts = (arrays["postings_weights"], arrays["postings"], arrays["postings_offsets"])
-            self._matrix = csr_array(parts, shape=(n_grams, n_rows), copy=False)
-        indptr = _offsets(np.bincount(key, minlength=n_keys))
-        return csr_array((weights, place, indptr), shape=(n_keys, n_grams)) @ self._matrix
+        sums (rows,): Zeros, before and after.
+        """
+        offsets = self._arrays["postings_offsets"]
+        parts = [self._arrays["postings"][start:end] for start, end in zip(offsets[places], offsets[places + 1])]
+        if not parts:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        if len(sums) <= DENSE_ROWS:
+            every = np.repeat(weights, self._frequency[places])
+            totals = np.bincount(np.concatenate(parts), weights=every, minlength=len(sums)).astype(np.float32)
+            rows = np.flatnonzero(totals)
+            return rows, totals[rows]
+        touched = []
+        for part, weight in zip(parts, weights):
+            values = sums[part]
+            touched.append(part[values == 0])
+            sums[part] = values + weight
+        rows = np.concatenate(touched).astype(np.int64)
+        products = sums[rows]
+        sums[rows] = 0
+        return rows, products
 
     def _cosines(self, places: Ints, weights: Floats, rows: Ints) -> Floats:
         """Cosines of a key with some rows, over all trigrams."""
-        arrays = self._arrays
-        of_gram = np.zeros(len(arrays["grams"]), np.float32)
-        of_gram[places] = weights * self._idf[places]
-        offsets = arrays["row_offsets"]
+        of_gram = np.zeros(len(self._idf), np.float32)
+        of_gram[places] = weights
+        offsets = self._arrays["row_offsets"]
         counts = offsets[rows + 1] - offsets[rows]
-        values = of_gram[arrays["row_grams"][_ranges(offsets[rows], counts)]]
-        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-        return np.add.reduceat(values, starts) / arrays["row_norms"][rows]
+        values = of_gram[self._arrays["row_grams"][_ranges(offsets[rows], counts)]]
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)[:-1]])
+        return np.add.reduceat(values, starts) / self._row_norms[rows]
 
     def _rerank(self, key: str, rows: Ints, cosines: Floats, k: int) -> tuple[Ints, Floats]:
         """The `k` rows most similar to a key by `MIX`, and the scores."""
@@ -221,30 +237,42 @@ def _trigrams(keys: Sequence[str]) -> _Trigrams:
     return _Trigrams(numbers[new], codes[new])
 
 
-def _postings(keys: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The matrix of TF-IDF, by trigram with weights, and by key without."""
-    step = 50_000
-    parts = [_trigrams(keys[start : start + step]) for start in range(0, len(keys), step)]
-    codes = [part.code for part in parts]
-    grams = np.unique(np.concatenate([np.unique(code) for code in codes])) if parts else np.zeros(0, np.int64)
-    row_grams = np.concatenate([np.searchsorted(grams, code).astype(np.int32) for code in codes] or [grams])
-    counts = [np.bincount(part.key, minlength=len(keys[at * step : (at + 1) * step])) for at, part in enumerate(parts)]
-    row_offsets = _offsets(np.concatenate(counts)) if parts else np.zeros(1, np.int32)
-    del parts, codes
-    frequency = np.bincount(row_grams, minlength=len(grams))
-    idf = _inverse_frequency(frequency, len(keys))
-    norms = np.sqrt(np.add.reduceat(idf[row_grams] ** 2, row_offsets[:-1])) if keys else idf
-    order = np.argsort(row_grams, kind="stable")
-    postings = np.repeat(np.arange(len(keys), dtype=np.int32), np.diff(row_offsets))[order]
+def _matrix(keys: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Which trigrams are in which key: by key, and by trigram; and the length of the vector of each key."""
+    from scipy.sparse import csr_array
+
+    vocabularies, numbered, counts = [], [], []
+    for start in range(0, len(keys), BUILT):
+        block = keys[start : start + BUILT]
+        trigrams = _trigrams(block)
+        vocabulary, inverse = np.unique(trigrams.code, return_inverse=True)
+        vocabularies.append(vocabulary)
+        numbered.append(inverse.astype(np.int32))
+        counts.append(np.bincount(trigrams.key, minlength=len(block)))
+    grams = np.unique(np.concatenate([np.zeros(0, np.int64), *vocabularies]))
+    renumbered = [np.searchsorted(grams, vocabulary).astype(np.int32) for vocabulary in vocabularies]
+    row_grams = np.concatenate([np.zeros(0, np.int32), *map(np.take, renumbered, numbered)])
+    row_offsets = _offsets(np.concatenate([np.zeros(0, np.int64), *counts]))
+    parts = (np.ones(len(row_grams), np.int8), row_grams, row_offsets)
+    by_gram = csr_array(parts, shape=(len(keys), len(grams))).tocsc()
+    squares = _inverse_frequency(np.diff(by_gram.indptr), len(keys)) ** 2
     return {
         "grams": grams,
-        "postings_offsets": _offsets(frequency),
-        "postings": postings,
-        "postings_weights": idf[row_grams[order]] / norms[postings],
+        "postings": by_gram.indices,
+        "postings_offsets": by_gram.indptr,
+        "row_grams": row_grams.astype(np.min_scalar_type(len(grams))),
         "row_offsets": row_offsets,
-        "row_grams": row_grams,
-        "row_norms": norms,
+        "row_norms": np.sqrt(_sums(squares, row_grams, row_offsets)),
     }
+
+
+def _sums(values: Floats, places: NDArray[Any], offsets: NDArray[Any]) -> Floats:
+    """The sum of the values at the places of each part, none of which is empty; block by block, to stay small."""
+    sums = np.zeros(len(offsets) - 1, np.float32)
+    for start in range(0, len(sums), BUILT):
+        ends = offsets[start : start + BUILT + 1]
+        sums[start : start + BUILT] = np.add.reduceat(values[places[ends[0] : ends[-1]]], ends[:-1] - ends[0])
+    return sums
 
 
 def _inverse_frequency(frequency: NDArray[Any], rows: int) -> Floats:
