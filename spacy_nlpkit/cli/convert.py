@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from ..data.converters import Report, TableOptions
+    from ..data.converters import LinkOptions, Report, TableOptions
 
 PARTS = {2: ("train", "dev"), 3: ("train", "dev", "test")}
 UNSEEN_PART = "test_unseen"
@@ -23,7 +23,7 @@ UNSEEN_PART = "test_unseen"
 def convert(
     input_path: Path = Arg(..., metavar="INPUT", help="File or folder of annotations"),
     output_path: Path = Arg(..., metavar="OUTPUT", help="A .spacy file, or a folder with --split and the like"),
-    format_: str = Opt("auto", "--format", "-f", help="auto, prodigy, table, ag-news, tagged, spacy-json or spacy"),
+    format_: str = Opt("auto", "--format", "-f", help="auto, or one of docs/data.md: prodigy, links, table, ..."),
     lang: str = Opt("en", "--lang", "-l", help="Language whose tokenizer splits the texts"),
     plain_tokenizer: bool = Opt(False, "--plain-tokenizer", help="Leave out the rules for stock symbols"),
     labels: str | None = Opt(None, "--labels", "-L", help="Entity labels to keep, separated by commas"),
@@ -41,6 +41,8 @@ def convert(
     quotes: bool = Opt(True, "--quotes/--no-quotes", help="Fields of a table may stand in quotes, or quotes are text"),
     exclusive: bool = Opt(False, "--exclusive", help="Leave out texts that have not just one class"),
     soft_labels: str = Opt("distribution", "--soft-labels", help="Several annotators' classes: distribution or vote"),
+    entity_label: str = Opt("ENTITY", "--entity-label", help="Label of linked spans where the format has none"),
+    type_labels: str = Opt("", "--type-labels", help="Labels by entity type, such as Q43229=ORG,Q215627=PERSON"),
     n_sents: int = Opt(0, "--n-sents", "-n", min=0, help="Sentences to a document of tagged files"),
     eval_split: float | None = Opt(None, "--eval-split", help="Share of items for dev.spacy"),
     split: str | None = Opt(None, "--split", help="Shares of train, dev and test, such as 0.8,0.1,0.1"),
@@ -53,7 +55,7 @@ def convert(
     seed: int = Opt(0, "--seed", "-s", help="Seed of the split"),
     show: int = Opt(10, "--show", min=0, help="How many bad lines to list"),
 ) -> None:
-    """Convert annotations (Prodigy's JSONL, tables, tagged tokens, spaCy 2's JSON, .spacy) to .spacy files.
+    """Convert annotations (Prodigy's JSONL, links, tables, tagged tokens, spaCy 2's JSON, .spacy) to .spacy files.
 
     Ends with a table of what was read, converted and skipped. Exit status 1, and nothing written, where
     nothing could be converted.
@@ -72,6 +74,7 @@ def convert(
         table=parse_table_options(text_column, columns, label_column, label_names, quotes),
         exclusive=exclusive,
         soft_labels=soft_labels,
+        links=parse_link_options(entity_label, type_labels),
     )
     report = Report(max_problems=show)
     nlp = make_tokenizing_nlp(lang, plain_tokenizer)
@@ -143,6 +146,16 @@ def parse_table_options(
     if options.label_column in options.text_columns:
         raise _bad_setting("--label-column", "another column than those of the text", label_column)
     return options
+
+
+def parse_link_options(label: str, type_labels: str) -> LinkOptions:
+    """What labels linked spans get; raises N006 for what is no list of TYPE=LABEL."""
+    from ..data.converters import LinkOptions
+
+    pairs = [tuple(part.strip() for part in item.split("=")) for item in split_names(type_labels)]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise _bad_setting("--type-labels", "TYPE=LABEL with commas between, such as Q43229=ORG", type_labels)
+    return LinkOptions(label, tuple((type_, name) for type_, name in pairs))
 
 
 def parse_label_number(value: str | None) -> int:

@@ -271,3 +271,23 @@ def test_export_of_what_cannot_be(tmp_path: Path, name: str, content: str | None
     assert result.exit_code == 1
     assert f"[{code}]" in result.output
     assert list(tmp_path.iterdir()) == before
+
+
+def test_links_of_a_benchmark_with_labels_by_type(tmp_path: Path) -> None:
+    labels = [
+        {"span": [0, 5], "entity_id": "Q1418", "type": "Q2424752|Q43229"},
+        {"span": [12, 21], "entity_id": "<NIL>", "type": "OTHER"},
+    ]
+    document = {"text": "Nokia hired Anna Berg.", "evaluation_span": [0, 22], "labels": labels}
+    source = tmp_path / "a.jsonl"
+    source.write_text(json.dumps(document) + "\n")
+    options = ["--type-labels", "Q215627=PERSON, Q43229=ORG", "--entity-label", "NAME"]
+    result = run("convert", source, tmp_path / "a.spacy", *options)
+    assert result.exit_code == 0, result.output
+    assert all(f"Links: {kind}" in result.output for kind in ("NIL", "linked"))
+    (doc,) = read(tmp_path / "a.spacy")
+    assert [(ent.label_, ent.kb_id_) for ent in doc.ents] == [("ORG", "Q1418"), ("NAME", "NIL")]
+    result = run("convert", source, tmp_path / "b.spacy", "--type-labels", "Q43229")
+    assert result.exit_code == 1
+    assert "N006" in result.output
+    assert "TYPE=LABEL" in squeeze(result.output)

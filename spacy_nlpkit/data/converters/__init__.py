@@ -7,6 +7,7 @@ bad line costs no more than itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from spacy.language import Language
@@ -15,18 +16,31 @@ from spacy.tokens import Doc
 from ... import attributes
 from ...errors import Errors, NlpkitError
 from .classes import chosen
-from .prodigy import convert_prodigy
+from .links import parse_elevant, parse_id_choice, parse_links
+from .prodigy import convert_prodigy, convert_tasks
 from .reading import FORMATS, detect_format, find_files
-from .report import ConvertOptions, Report, TableOptions
+from .report import ConvertOptions, LinkOptions, Report, TableOptions, link_kind
 from .spacy_files import convert_docbin, convert_spacy_json, read_docbin, write_docbins
 from .tables import convert_ag_news, convert_table
 from .tagged import convert_tagged
 
-__all__ = ["FORMATS", "ConvertOptions", "Report", "TableOptions", "convert_path", "read_docbin", "write_docbins"]
+__all__ = [
+    "FORMATS",
+    "ConvertOptions",
+    "LinkOptions",
+    "Report",
+    "TableOptions",
+    "convert_path",
+    "read_docbin",
+    "write_docbins",
+]
 
 Converter = Callable[[Sequence[Path], Language, ConvertOptions, Report], Iterator[Doc]]
 CONVERTERS: dict[str, Converter] = {
     "prodigy": convert_prodigy,
+    "prodigy-links": partial(convert_tasks, parse_id_choice),
+    "links": partial(convert_tasks, parse_links),
+    "elevant": partial(convert_tasks, parse_elevant),
     "table": convert_table,
     "ag-news": convert_ag_news,
     "tagged": convert_tagged,
@@ -35,14 +49,17 @@ CONVERTERS: dict[str, Converter] = {
 }
 SOFT_LABELS = ("distribution", "vote")
 TABLE_SETTINGS = "--text-column, --columns, --label-column, --label-names, --no-quotes"
+LINK_FORMATS = ("prodigy-links", "links", "elevant")
 # The formats that have a use for an option; all others refuse it.
 HONOURED_BY = {
     "--clean": ("prodigy", "table", "ag-news"),
-    "--repair": ("prodigy",),
-    "--binary": ("prodigy",),
+    "--repair": ("prodigy", *LINK_FORMATS),
+    "--binary": ("prodigy", "links", "elevant"),
     "--exclusive": ("prodigy", "table", "ag-news", "spacy"),
     "--soft-labels": ("prodigy",),
     TABLE_SETTINGS: ("table",),
+    "--entity-label": LINK_FORMATS,
+    "--type-labels": ("elevant",),
 }
 
 
@@ -63,6 +80,7 @@ def convert_path(path: str | Path, nlp: Language, options: ConvertOptions, repor
         for doc in CONVERTERS[format_](files, nlp, options, report):
             report.converted += 1
             report.labels.update(ent.label_ for ent in doc.ents)
+            report.links.update(link_kind(ent.kb_id_) for ent in doc.ents)
             report.classes.update(chosen(doc.cats))
             yield doc
     if not report.converted:
@@ -79,6 +97,8 @@ def _check_options(format_: str, file: Path, options: ConvertOptions) -> None:
         "--exclusive": options.exclusive,
         "--soft-labels": options.soft_labels != ConvertOptions.soft_labels,
         TABLE_SETTINGS: options.table is not None,
+        "--entity-label": options.links is not None and options.links.label != LinkOptions.label,
+        "--type-labels": options.links is not None and bool(options.links.type_labels),
     }
     for setting, is_given in given.items():
         if is_given and format_ not in HONOURED_BY[setting]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import Errors
+from .classes import label_problem
 from .report import Report
 from .spans import CharSpan
 
@@ -115,6 +116,8 @@ def get_span(span: Any, text: str, where: str) -> CharSpan:
         raise malformed(where, f"span {start}:{end} has no 'label'")
     if kb_id is not None and not isinstance(kb_id, str):
         raise malformed(where, f"'kb_id' of span {start}:{end} is a {type(kb_id).__name__}, expected a string")
+    if label_problem(label) or (kb_id and label_problem(kb_id)):
+        raise malformed(where, f"'label' or 'kb_id' of span {start}:{end} holds characters that cannot be printed")
     return CharSpan(start, end, label, kb_id or "")
 
 

@@ -12,6 +12,8 @@ from ...files import ReadReport
 # Reasons and notes that the warnings depend on.
 MISALIGNED = "misaligned"
 CONTROL_CHARACTERS = "control characters in the text"
+# What the `kb_id_` of an entity says.
+LINK_KINDS = LINKED, NIL_LINK, UNKNOWN_LINK = ("linked", "NIL", "unknown")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -33,6 +35,19 @@ class TableOptions:
 
 
 @dataclass(frozen=True)
+class LinkOptions:
+    """What labels spans get in formats that link spans without labels.
+
+    label (str): Of all spans without a type that is named here.
+    type_labels (tuple[tuple[str, str], ...]): A type of the entity, and the label of its spans; of several types of an
+        entity the first that is named counts.
+    """
+
+    label: str = "ENTITY"
+    type_labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class ConvertOptions:
     """How to convert.
 
@@ -46,6 +61,7 @@ class ConvertOptions:
         .tsv files are no tables but tagged tokens.
     exclusive (bool): Refuse texts that have not just one label: of several right ones, or whose values miss 1.
     soft_labels (str): What several annotators of one text come to: "distribution", or the label of a "vote".
+    links (LinkOptions | None): What labels linked spans get where the format has none; None: "ENTITY".
     """
 
     format: str = "auto"
@@ -57,6 +73,12 @@ class ConvertOptions:
     table: TableOptions | None = None
     exclusive: bool = False
     soft_labels: str = "distribution"
+    links: LinkOptions | None = None
+
+
+def link_kind(kb_id: str) -> str:
+    """Which of `LINK_KINDS` an id is: "" where nobody said, "NIL" where the entity is known not to be in the graph."""
+    return {"": UNKNOWN_LINK, "NIL": NIL_LINK}.get(kb_id, LINKED)
 
 
 @dataclass
@@ -67,6 +89,7 @@ class Report(ReadReport):
         ignored answer is skipped without being a problem.
     spans_read (int), spans_skipped (Counter[str]): Annotated spans, and those left out, by reason.
     labels, classes (Counter[str]): Entities of the converted items, and items that have a class, by label.
+    links (Counter[str]): Entities of the converted items, by what their `kb_id_` says: `LINK_KINDS`.
     answers_read, answers_kept (Counter[str]): Annotations that came in, and those that count, by answer.
     """
 
@@ -76,6 +99,7 @@ class Report(ReadReport):
     spans_skipped: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
+    links: Counter[str] = field(default_factory=Counter)
     answers_read: Counter[str] = field(default_factory=Counter)
     answers_kept: Counter[str] = field(default_factory=Counter)
 
@@ -106,6 +130,8 @@ class Report(ReadReport):
         rows += [(f"Spans skipped: {reason}", count) for reason, count in self.spans_skipped.most_common()]
         rows += [(f"Note: {note}", count) for note, count in self.notes.most_common()]
         rows += [(f"Entities: {label}", count) for label, count in self.labels.most_common()]
+        if self.links.keys() - {UNKNOWN_LINK}:
+            rows += [(f"Links: {kind}", count) for kind, count in self.links.most_common()]
         rows += [(f"Class: {label}", count) for label, count in self.classes.most_common()]
         kept = [row for i, row in enumerate(rows) if i < 2 or row[1]]
         return [(name, f"{count:,}") for name, count in kept]
