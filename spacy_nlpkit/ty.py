@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
+# `kb_id_` of an entity that is known not to be in the graph; "" says that nobody knows.
+NIL = "NIL"
+
 
 class Ticker(TypedDict):
     """`span._.ticker`: a stock symbol in its parts; a part that is not written is None.

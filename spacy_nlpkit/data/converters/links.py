@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...errors import Errors
+from ...ty import NIL
 from .records import BadItem, Task, get_date, get_field, get_span, get_text
 from .report import ConvertOptions, LinkOptions, Report
 from .spans import CharSpan
 
-NIL = "NIL"
 _OFFSETS = re.compile(r"[(\[]?\s*(\d+)\s*,\s*(\d+)\s*,?\s*[)\]]?")
 # What annotators choose where no entity is right; and where the text does not tell which is.
 _NO_CHOICE, _UNDECIDED = "NIL", "NIL_ambiguous"

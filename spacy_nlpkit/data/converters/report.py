@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from ...errors import Warnings
 from ...files import ReadReport
+from ...ty import NIL
 
 # Reasons and notes that the warnings depend on.
 MISALIGNED = "misaligned"
 CONTROL_CHARACTERS = "control characters in the text"
 # What the `kb_id_` of an entity says.
-LINK_KINDS = LINKED, NIL_LINK, UNKNOWN_LINK = ("linked", "NIL", "unknown")
+LINK_KINDS = LINKED, NIL_LINK, UNKNOWN_LINK = ("linked", NIL, "unknown")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -78,7 +79,7 @@ class ConvertOptions:
 
 def link_kind(kb_id: str) -> str:
     """Which of `LINK_KINDS` an id is: "" where nobody said, "NIL" where the entity is known not to be in the graph."""
-    return {"": UNKNOWN_LINK, "NIL": NIL_LINK}.get(kb_id, LINKED)
+    return {"": UNKNOWN_LINK, NIL: NIL_LINK}.get(kb_id, LINKED)
 
 
 @dataclass
