@@ -13,6 +13,7 @@ EXTRA_OF = {
     "tokenizers": "spacy-nlpkit[transformers]",
     "safetensors": "spacy-nlpkit[transformers]",
     "matplotlib": "spacy-nlpkit[viz]",
+    "pyoxigraph": "spacy-nlpkit[rdf]",
 }
 
 

@@ -1,8 +1,9 @@
-"""Small helpers for every room: whole-file writes, floats that msgpack takes, offsets in text files."""
+"""Small helpers for every room: files and folders written whole, floats that msgpack takes, offsets in text files."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,32 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replace_folder(path: str | Path) -> Iterator[Path]:
+    """An empty folder that appears under the name `path` only when the block ends without an error.
+
+    path (str | Path): Where the folder goes; missing parents are made, a folder that is there is replaced.
+    An error or Ctrl-C removes the partial folder and leaves what was there before as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    before = path.with_name(f".{path.name}.{os.getpid()}.before")
+    try:
+        aside.mkdir()
+        yield aside
+        if path.exists():
+            path.rename(before)
+        aside.rename(path)
+    except BaseException:
+        if before.exists() and not path.exists():
+            before.rename(path)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
 
 
 def to_float(value: Any) -> float:

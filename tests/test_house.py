@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "training": {BOTTOM, "data", "kg", "scoring"},
     "cli": {BOTTOM, "data", "kg", "layers", "scoring", "models", "pipeline", "training"},
 }
-HEAVY = ("torch", "transformers", "spacy_transformers", "tokenizers", "safetensors", "scipy", "matplotlib")
+HEAVY = ("torch", "transformers", "spacy_transformers", "tokenizers", "safetensors", "scipy", "matplotlib", "pyoxigraph")
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 MAX_LINES = 400
 IMPORT_SECONDS = 0.3

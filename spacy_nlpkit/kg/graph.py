@@ -27,6 +27,8 @@ UNDATED, VALID, INVALID = 0, 1, 2
 # Kinds of aliases that are symbols, compared by `normalise.symbol_key`; and that are identifiers with check digits.
 SYMBOL_KINDS = frozenset({"ticker", "ric"})
 IDENTIFIER_KINDS = frozenset({"isin", "cusip", "lei", "figi"})
+# Aliases of these kinds are found by `lookup(symbols=True)`, all others by their name keys and by `search`.
+CODE_KINDS = SYMBOL_KINDS | IDENTIFIER_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class KnowledgeGraph(Protocol):
     meta: GraphMeta
     aliases: AliasColumns
     kinds: tuple[str, ...]
+    type_names: tuple[str, ...]
 
     def numbers(self, ids: Sequence[str]) -> Ints:
         """The number of each id, -1 where the graph has no such entity."""
@@ -122,6 +125,19 @@ class KnowledgeGraph(Protocol):
 
     def ids(self, entities: Sequence[int]) -> list[str]:
         """The id of each entity."""
+        ...
+
+    def labels(self, entities: Sequence[int]) -> list[str]:
+        """The label of each entity."""
+        ...
+
+    def priors(self) -> Floats:
+        """The priors of all entities: (entities,)."""
+        ...
+
+    def types(self, entities: Sequence[int]) -> tuple[Ints, Ints]:
+        """The types of each entity as places in `type_names`: how many each has (entities,), and all of them one after
+        the other."""
         ...
 
     def entities(self, entities: Sequence[int]) -> list[Entity]:

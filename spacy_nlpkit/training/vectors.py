@@ -8,8 +8,6 @@ found that it then does as well as methods that sample.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +17,7 @@ from spacy.language import Language
 from spacy.vectors import Vectors
 
 from ..errors import Errors, NlpkitError
+from ..util import replace_folder
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -172,21 +171,8 @@ def save_vectors(nlp: Language, vocabulary: list[str], vectors: np.ndarray, path
     for word in vocabulary:
         nlp.vocab.strings.add(word)
     nlp.vocab.vectors = Vectors(strings=nlp.vocab.strings, data=vectors, keys=vocabulary, name=f"{nlp.lang}_vectors")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    before = path.with_name(f".{path.name}.{os.getpid()}.before")
-    try:
+    with replace_folder(path) as aside:
         nlp.to_disk(aside)
-        if path.exists():
-            path.rename(before)
-        aside.rename(path)
-    except BaseException:
-        if before.exists() and not path.exists():
-            before.rename(path)
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(before, ignore_errors=True)
 
 
 def can_replace(path: Path) -> bool:
