@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.training.augment import dont_augment
 
@@ -22,6 +22,8 @@ from .converters.spacy_files import read_docbin
 
 # The category is what text_classifier predicts: the predicted side does not get it.
 READ_AT_PREDICTION = (DOC_DATE, DOC_ITEM_ID)
+# Where the entities of the predicted side come from.
+GOLD_ENTITIES, PREDICTED_ENTITIES = "gold", "predicted"
 
 
 def create_corpus(
@@ -31,6 +33,8 @@ def create_corpus(
     gold_preproc: bool = False,
     augmenter: Callable | None = None,
     shuffle: bool = False,
+    entities: str = PREDICTED_ENTITIES,
+    spans_key: str | None = None,
 ) -> Callable[[Language], Iterable[Example]]:
     """The reader `spacy_nlpkit.Corpus.v1`: see `Corpus`. The path is looked at when the corpus is read."""
     return Corpus(
@@ -40,6 +44,8 @@ def create_corpus(
         gold_preproc=gold_preproc,
         augmenter=augmenter,
         shuffle=shuffle,
+        entities=entities,
+        spans_key=spans_key,
     )
 
 
@@ -60,6 +66,10 @@ class Corpus:
     gold_preproc (bool): Give the predicted side the gold tokens and sentences.
     augmenter (Callable): Called as `augmenter(nlp, example)`, yields examples.
     shuffle (bool): Shuffle the documents with `random` at each call.
+    entities (str): "gold" gives the predicted side the annotated entities, with labels but without ids, as components
+        read that link them; "predicted" leaves them to a component of the pipeline.
+    spans_key (str): With "gold", a span group that the predicted side gets as well, None for none.
+    RAISES: N006 for other `entities`, or a span group without "gold".
     """
 
     def __init__(
@@ -71,7 +81,13 @@ class Corpus:
         gold_preproc: bool = False,
         augmenter: Callable | None = None,
         shuffle: bool = False,
+        entities: str = PREDICTED_ENTITIES,
+        spans_key: str | None = None,
     ) -> None:
+        if entities not in (GOLD_ENTITIES, PREDICTED_ENTITIES):
+            raise _bad_setting("entities", f"{GOLD_ENTITIES!r} or {PREDICTED_ENTITIES!r}", entities)
+        if spans_key is not None and entities != GOLD_ENTITIES:
+            raise _bad_setting("spans_key", f"null unless entities = {GOLD_ENTITIES!r}", spans_key)
         register_item_attributes()
         self.path = path
         self.limit = limit
@@ -79,6 +95,8 @@ class Corpus:
         self.gold_preproc = gold_preproc
         self.augmenter = augmenter or dont_augment
         self.shuffle = shuffle
+        self.gives_entities = entities == GOLD_ENTITIES
+        self.spans_key = spans_key
         self._warned = False
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
@@ -106,6 +124,8 @@ class Corpus:
             for piece in fitting:
                 for example in self.augmenter(nlp, make_example(nlp, piece, gold_tokens=self.gold_preproc)):
                     n_examples += 1
+                    if self.gives_entities:
+                        give_entities(example, self.spans_key)
                     yield example
         left_out = {"empty": n_empty, "long": n_long, "max_length": self.max_length}
         if not n_examples:
@@ -212,6 +232,33 @@ def make_example(nlp: Language, reference: Doc, *, gold_tokens: bool = False) ->
         predicted = nlp.make_doc(reference.text)
     _copy_attributes(reference, predicted, READ_AT_PREDICTION)
     return Example(predicted, reference)
+
+
+def give_entities(example: Example, spans_key: str | None = None) -> None:
+    """Give the predicted side of an example the annotated entities without their ids.
+
+    Tokens that the reference says nothing of stay without annotation; what fits no token of the predicted side is left
+    out.
+
+    spans_key (str): A span group to copy as well.
+    """
+    reference, predicted = example.reference, example.predicted
+    if reference.has_annotation("ENT_IOB"):
+        spans = [_without_id(span) for span in example.get_aligned_spans_y2x(reference.ents)]
+        known = all(token.ent_iob for token in reference)
+        predicted.set_ents(spans, default="outside" if known else "missing")
+    if spans_key is not None and spans_key in reference.spans:
+        group = example.get_aligned_spans_y2x(list(reference.spans[spans_key]), allow_overlap=True)
+        predicted.spans[spans_key] = [_without_id(span) for span in group]
+
+
+def _without_id(span: Span) -> Span:
+    return Span(span.doc, span.start, span.end, label=span.label)
+
+
+def _bad_setting(setting: str, expected: str, value: object) -> NlpkitError:
+    name = "spacy_nlpkit.Corpus.v1"
+    return NlpkitError(Errors.N006.format(setting=setting, name=name, expected=expected, value=value))
 
 
 def _copy_attributes(source: Doc, target: Doc, names: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from spacy.util import load_config_from_str, registry, resolve_dot_names
 
@@ -208,3 +208,52 @@ def test_mixture_warns_where_there_is_too_little(nlp: Language, corpus_path: Pat
 
 def test_registered_by_entry_point() -> None:
     assert registry.readers.get("spacy_nlpkit.Corpus.v1")("x").path == "x"
+
+
+def read_entities(nlp: Language, path: Path, **settings: object) -> list[Example]:
+    config = load_config_from_str(CONFIG)
+    config["corpora"] = {"train": {"@readers": "spacy_nlpkit.Corpus.v1", "path": str(path), **settings}}
+    return list(registry.resolve(config["corpora"])["train"](nlp))
+
+
+def test_gold_entities_come_without_their_ids(nlp: Language, tmp_path: Path) -> None:
+    docs = [make_doc(nlp, text) for text in TEXTS[:2]]
+    docs[0].spans["names"] = [Span(docs[0], 0, end, "NAME", kb_id=f"org:{end}") for end in (1, 2)]
+    docs[1].set_ents([docs[1].char_span(10, 14, label="ORG", kb_id="org:2")], default="missing")
+    path = write(tmp_path / "a.spacy", docs)
+    acme, bolt = read_entities(nlp, path, entities="gold", spans_key="names")
+    assert [(ent.text, ent.label_, ent.kb_id_) for ent in acme.predicted.ents] == [("Acme", "ORG", "")]
+    assert [(s.text, s.label_, s.kb_id_) for s in acme.predicted.spans["names"]] == [
+        ("Acme", "NAME", ""),
+        ("Acme rose", "NAME", ""),
+    ]
+    assert [ent.kb_id_ for ent in acme.reference.ents] == ["org:1"]
+    assert [token.ent_iob_ for token in acme.predicted] == ["B", "O", "O"]
+    assert [token.ent_iob_ for token in bolt.predicted] == ["", "", "B", "", "", "", ""]
+    assert acme.predicted._.date == "2004-08-10"
+    for example in read_entities(nlp, path):
+        assert not example.predicted.has_annotation("ENT_IOB")
+        assert not example.predicted.spans
+
+
+def test_gold_entities_are_put_on_the_tokens_of_the_pipeline(nlp: Language, tmp_path: Path) -> None:
+    words = ["Shares", "of", "BRK", ".", "A", "and", "T", "X"]
+    spaces = [True, True, False, False, True, True, False, False]
+    doc = Doc(nlp.vocab, words=words, spaces=spaces)
+    doc.set_ents([Span(doc, 2, 5, "TICKER", kb_id="org:1"), Span(doc, 6, 7, "TICKER", kb_id="org:2")])
+    (example,) = read_entities(nlp, write(tmp_path / "a.spacy", [doc]), entities="gold")
+    assert [token.text for token in example.predicted] == ["Shares", "of", "BRK.A", "and", "TX"]
+    assert [(ent.text, ent.label_) for ent in example.predicted.ents] == [("BRK.A", "TICKER")]
+
+
+def test_augmented_examples_have_gold_entities_of_their_own(nlp: Language, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.spacy", [make_doc(nlp, TEXTS[0])])
+    augmenter = {"@augmenters": "spacy_nlpkit.lower_case_entities.v1", "level": 1.0}
+    (example,) = read_entities(nlp, path, entities="gold", augmenter=augmenter)
+    assert [(ent.text, ent.label_) for ent in example.predicted.ents] == [("acme", "ORG")]
+
+
+@pytest.mark.parametrize("settings", [{"entities": "silver"}, {"spans_key": "names"}])
+def test_settings_of_entities_are_checked(nlp: Language, corpus_path: Path, settings: dict[str, str]) -> None:
+    with pytest.raises(NlpkitError, match=rf"N006.*{next(iter(settings))}"):
+        read_entities(nlp, corpus_path, **settings)
