@@ -11,8 +11,8 @@ class TextClassifierErrors:
     )
     # 128-139: the component
     N128 = (
-        "The model has a layer spacy_nlpkit.TfidfLinear.v1, but no document was counted for it. Name the training "
-        'corpus in the config: [initialize.before_init] @callbacks = "spacy_nlpkit.document_frequencies.v1" and '
+        "The model has a layer {layer}, but no document was counted for it. Name the training corpus in "
+        'the config: [initialize.before_init] @callbacks = "spacy_nlpkit.document_frequencies.v1" and '
         'corpus = "corpora.train".'
     )
     N129 = (

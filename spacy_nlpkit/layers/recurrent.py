@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -21,40 +21,54 @@ class RecurrentPooling(nn.Module):
     """Padded token vectors (docs, tokens, width) and lengths (docs,) to one vector a document; padding is masked."""
 
     def __init__(
-        self, cell: str, width: int, hidden: int, depth: int, bidirectional: bool, pooling: str, dropout: float
+        self,
+        cell: str,
+        width: int,
+        hidden: int,
+        depth: int,
+        bidirectional: bool,
+        pooling: Sequence[str],
+        dropout: float,
     ) -> None:
         super().__init__()
-        self.pooling = pooling
+        self.pooling = tuple(pooling)
         self.depth = depth
         self.rnn = CELLS[cell](
             width, hidden, depth, batch_first=True, bidirectional=bidirectional, dropout=dropout if depth > 1 else 0.0
         )
         self.dropout = nn.Dropout(dropout)
-        if pooling == "attention":
+        if "attention" in pooling:
             self.attention = nn.Linear(hidden * (1 + bidirectional), 1)
 
     def forward(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """RETURNS: (docs, hidden), or (docs, 2 * hidden) in two directions."""
+        """RETURNS: (docs, hidden), times two in two directions, times the number of poolings."""
         packed = pack_padded_sequence(self.dropout(tokens), lengths, batch_first=True, enforce_sorted=False)
         states, last = self.rnn(packed)
-        if self.pooling == "last":
-            hidden = last[0] if isinstance(last, tuple) else last  # an lstm gives its cells too
-            directions = hidden.view(self.depth, -1, *hidden.shape[1:])[-1]
-            return torch.cat(tuple(directions), dim=1)
         padded, _ = pad_packed_sequence(states, batch_first=True)
         mask = torch.arange(padded.shape[1], device=padded.device) >= lengths.to(padded.device)[:, None]
-        if self.pooling == "max":
-            return padded.masked_fill(mask[:, :, None], -torch.inf).amax(dim=1)
+        pool = {
+            "last": lambda: self._last(last),
+            "attention": lambda: self._attend(padded, mask),
+            "max": lambda: padded.masked_fill(mask[:, :, None], -torch.inf).amax(dim=1),
+        }
+        return torch.cat([pool[name]() for name in self.pooling], dim=1)
+
+    def _last(self, last: torch.Tensor | tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        hidden = last[0] if isinstance(last, tuple) else last  # an lstm gives its cells too
+        directions = hidden.view(self.depth, -1, *hidden.shape[1:])[-1]
+        return torch.cat(tuple(directions), dim=1)
+
+    def _attend(self, padded: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         weights = self.attention(padded).squeeze(2).masked_fill(mask, -torch.inf).softmax(dim=1)
         return torch.einsum("dt,dtw->dw", weights, padded)
 
 
 def recurrent_pooling(
-    cell: str, width: int, hidden: int, depth: int, bidirectional: bool, pooling: str, dropout: float
+    cell: str, width: int, hidden: int, depth: int, bidirectional: bool, pooling: Sequence[str], dropout: float
 ) -> Layer:
     """The layer of `RecurrentPooling`: token vectors of each document, at least one, to (docs, nO)."""
     module = RecurrentPooling(cell, width, hidden, depth, bidirectional, pooling, dropout)
-    dims: dict[str, int | None] = {"nI": width, "nO": hidden * (1 + bidirectional)}
+    dims: dict[str, int | None] = {"nI": width, "nO": hidden * (1 + bidirectional) * len(pooling)}
     return Model("recurrent_pooling", _forward, init=_init, dims=dims, shims=[TorchShim(module)])
 
 

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
-from spacy.util import minibatch
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from ..counting import as_counting
 from ..errors import Errors, NlpkitError
 from .class_output import as_class_output
-from .ngrams import Ints, NgramOptions, extract_ngrams, sum_rows, sum_segments
+from .ngrams import Ints, NgramOptions, drop_ngrams, extract_ngrams, sum_rows, sum_segments
 
 Layer = Model[list[Doc], Floats2d]
 NAME = "tfidf_linear"
-# Documents whose features are counted at a time.
-_COUNT_BATCH = 1000
 
 
-def tfidf_linear(options: NgramOptions, scale: float, nO: int | None = None) -> Layer:
+def tfidf_linear(options: NgramOptions, scale: float, dropout: float = 0.0, nO: int | None = None) -> Layer:
     """Scores of labels, linear in the TF-IDF of a document's features: (docs, nO).
 
     The weight of a feature is (1 + log of its count) times its inverse document frequency; the weights of a document
-    have length `scale`, which sets how far one step of the optimizer moves its scores. Document frequencies come from
-    `count_documents`. Param W (rows, nO), b (nO), idf (rows).
+    have length `scale`, which sets how far one step of the optimizer moves its scores. In training a share `dropout` of
+    the words and of the n-grams is left out. Document frequencies come from `DocumentCounter`. Param W (rows, nO),
+    b (nO), idf (rows).
     """
     model: Layer = Model(
         NAME,
@@ -36,25 +35,15 @@ def tfidf_linear(options: NgramOptions, scale: float, nO: int | None = None) -> 
         init=_init,
         params={"W": None, "b": None, "idf": None},
         dims={"nO": nO},
-        attrs={"options": options, "scale": scale, "count_documents": count_documents},
+        attrs={"options": options, "scale": scale, "dropout": dropout},
     )
-    return as_class_output(model, partial(tfidf_linear, options, scale), {"W": 1, "b": 0})
-
-
-def count_documents(model: Layer, docs: Iterable[Doc]) -> int:
-    """Set the inverse document frequencies: log((1 + n) / (1 + documents with the feature)) + 1. None are set where
-    there are no documents.
-
-    RETURNS (int): How many documents were counted.
-    """
-    counter = DocumentCounter(model)
-    for batch in minibatch(docs, _COUNT_BATCH):
-        counter.add(batch)
-    return counter.finish()
+    as_counting(model, DocumentCounter, "idf")
+    return as_class_output(model, partial(tfidf_linear, options, scale, dropout), {"W": 1, "b": 0})
 
 
 class DocumentCounter:
-    """Counts documents for a layer, batch by batch."""
+    """Counts in how many documents each feature is (`counting.Counter`); what it sets are inverse document frequencies,
+    log((1 + n) / (1 + documents with the feature)) + 1."""
 
     def __init__(self, model: Layer) -> None:
         self.model = model
@@ -68,22 +57,16 @@ class DocumentCounter:
         self.frequencies += np.bincount(rows, minlength=len(self.frequencies))
         self.total += len(docs)
 
-    def finish(self) -> int:
-        """Give the layer its frequencies, unless there was no document. RETURNS: How many documents were counted."""
+    def finish(self) -> None:
+        """Give the layer its frequencies, unless there was no document."""
         if self.total:
             idf: Any = np.log((1.0 + self.total) / (1.0 + self.frequencies)) + 1.0
             self.model.set_param("idf", self.model.ops.asarray1f(idf.astype("float32")))
-        return self.total
 
 
-def uncounted(model: Model) -> list[Layer]:
-    """The layers of a model for which no documents were counted yet."""
-    return [node for node in model.walk() if node.name == NAME and not node.has_param("idf")]
-
-
-def count_features(docs: list[Doc], options: NgramOptions) -> tuple[Ints, Ints, Ints]:
+def count_features(docs: list[Doc], options: NgramOptions, dropout: float = 0.0) -> tuple[Ints, Ints, Ints]:
     """Row and count of each distinct feature of each document, and how many distinct ones each document has."""
-    rows, owners = extract_ngrams(docs, options).flat()
+    rows, owners = drop_ngrams(extract_ngrams(docs, options), dropout).flat()
     keys, counts = np.unique(owners * options.rows + rows, return_counts=True)
     return keys % options.rows, counts, np.bincount(keys // options.rows, minlength=len(docs))
 
@@ -98,7 +81,7 @@ def weigh_features(model: Layer, rows: Ints, counts: Ints, lengths: Ints) -> NDA
 
 def _init(model: Layer, X: Any = None, Y: Any = None) -> None:
     if model.has_param("idf") is None:
-        raise NlpkitError(Errors.N128)
+        raise NlpkitError(Errors.N128.format(layer="spacy_nlpkit.TfidfLinear.v1"))
     if Y is not None and model.has_dim("nO") is None:
         model.set_dim("nO", Y.shape[1])
     nO = model.get_dim("nO")
@@ -109,7 +92,7 @@ def _init(model: Layer, X: Any = None, Y: Any = None) -> None:
 def _forward(model: Layer, docs: list[Doc], is_train: bool) -> tuple[Floats2d, Callable[[Floats2d], list[Doc]]]:
     ops: Any = model.ops
     W: Any = model.get_param("W")
-    found, counts, per_doc = count_features(docs, model.attrs["options"])
+    found, counts, per_doc = count_features(docs, model.attrs["options"], model.attrs["dropout"] if is_train else 0.0)
     weights = ops.asarray2f(weigh_features(model, found, counts, per_doc)[:, None])
     rows, lengths = ops.asarray1i(found), ops.asarray1i(per_doc)
     scores = sum_rows(ops, W[rows] * weights, lengths) + model.get_param("b")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from thinc.api import Model
-from thinc.types import Ragged
+from thinc.types import Floats2d, Ragged
 
 Layer = Model[Ragged, Ragged]
 
@@ -16,6 +16,15 @@ def token_windows(size: int) -> Layer:
     """Every window of `size` tokens as one row, (windows, size * width), those over the ends filled with zeros: a
     document of n tokens has n + size - 1 of them. No window holds tokens of two documents."""
     return Model("token_windows", _forward, attrs={"size": size}, dims={"nI": None, "nO": None}, init=_init)
+
+
+def narrow_init(ops: Any, shape: tuple[int, ...]) -> Floats2d:
+    """Weights (outputs, inputs) that start uniformly distributed within 1 / sqrt(inputs), as torch's convolutions do.
+
+    Thinc's own start is wider for these shapes: filters then begin as noise that a maximum over a text picks up.
+    """
+    bound = 1.0 / np.sqrt(shape[1])
+    return ops.asarray(np.random.uniform(-bound, bound, shape).astype("float32"))
 
 
 def _init(model: Layer, X: Ragged | None = None, Y: Any = None) -> None:

@@ -2,14 +2,14 @@
 
 from typing import Any, Literal
 
-from spacy.ml.featureextractor import FeatureExtractor
 from spacy.tokens import Doc
-from thinc.api import Dropout, HashEmbed, Maxout, Model, chain, concatenate, list2ragged, ragged2list, with_array
+from thinc.api import Maxout, Model, chain, concatenate, with_array
 from thinc.types import Floats2d
 
 from ..layers.features import symbol_features
 from ..layers.listing_features import listing_features
 from ..layers.static_vectors import static_vectors
+from ..layers.word_embedding import word_embedding
 
 
 def build_symbol_features() -> Model[list[Doc], list[Floats2d]]:
@@ -31,19 +31,27 @@ def build_static_vectors(attr: Literal["ORTH", "LOWER", "NORM"] = "ORTH") -> Mod
 
 
 def build_word_embedding(
-    width: int = 96, rows: int = 40000, attr: Literal["LOWER", "NORM", "ORTH"] = "LOWER"
+    width: int = 128,
+    attr: Literal["LOWER", "NORM", "ORTH"] = "LOWER",
+    min_count: int = 2,
+    max_words: int = 50000,
+    dropout: float = 0.3,
+    word_dropout: float = 0.15,
 ) -> Model[list[Doc], list[Floats2d]]:
-    """A learned vector for each word, hashed: (tokens, width) a document.
+    """A learned vector for each word, and one for all words that are not known: (tokens, width) a document.
 
-    Unlike `spacy.MultiHashEmbed.v2` it has no layer of its own that gives all vectors one length: words that tell
-    nothing stay short, which is what classifiers that pool over a text need.
+    Words come from the callback `spacy_nlpkit.document_frequencies.v1` in [initialize] before_init; the component
+    `text_classifier` counts its training examples where there is none. Unlike those of `spacy.MultiHashEmbed.v2` the
+    vectors are not brought to one length: words that tell nothing stay short, as classifiers that pool them need.
 
-    width: Size of the vectors. rows: Size of the table, in which each word has four rows. attr: The word.
+    width: Size of the vectors.
+    attr: The token attribute that is the word.
+    min_count: Known are the words of at least so many documents.
+    max_words: And of these at most so many, the most frequent.
+    dropout: Share of the values left out in training.
+    word_dropout: Share of the words taken for unknown in training.
     """
-    embed: Any = with_array(chain(HashEmbed(width, rows, column=0, seed=7), Dropout()))
-    columns: list[str | int] = [attr]
-    features: Any = FeatureExtractor(columns)
-    return chain(features, list2ragged(), embed, ragged2list())
+    return word_embedding(width, attr, min_count, max_words, dropout, word_dropout)
 
 
 def join_features(

@@ -32,7 +32,7 @@ from ..layers.mixture import mix_scores
 from ..layers.ngrams import NgramOptions
 from ..layers.pooling import POOLINGS, pool_tokens, scale_rows, skip_empty
 from ..layers.tfidf import tfidf_linear
-from ..layers.windows import token_windows
+from ..layers.windows import narrow_init, token_windows
 from .features import build_word_embedding
 
 Classifier = Model[list[Doc], Floats2d]
@@ -77,7 +77,8 @@ def build_tfidf_linear(
     word_ngrams: int = 2,
     min_chars: int = 0,
     max_chars: int = 0,
-    scale: float = 5.0,
+    ngram_dropout: float = 0.5,
+    scale: float = 20.0,
     exclusive_classes: bool | None = None,
     nO: int | None = None,
 ) -> Classifier:
@@ -87,10 +88,10 @@ def build_tfidf_linear(
     component `text_classifier` counts its training examples where there is none.
 
     scale: Length of a document's weights: how far one step of the optimizer moves the scores.
-    rows, attr, word_ngrams, min_chars, max_chars: As in `spacy_nlpkit.EmbeddingBag.v1`.
+    rows, attr, word_ngrams, min_chars, max_chars, ngram_dropout: As in `spacy_nlpkit.EmbeddingBag.v1`.
     """
     options = ngram_options("TfidfLinear", rows, attr, word_ngrams, min_chars, max_chars)
-    output = tfidf_linear(options, scale, nO)
+    output = tfidf_linear(options, scale, ngram_dropout, nO)
     return as_classifier(output, output, exclusive_classes)
 
 
@@ -128,7 +129,7 @@ def build_pooled(
 def build_ngram_cnn(
     tok2vec: Tok2Vec | None = None,
     windows: list[int] = [2, 3, 4],  # noqa: B006
-    filters: int = 64,
+    filters: int = 150,
     mean: bool = True,
     exclusive_classes: bool | None = None,
     nO: int | None = None,
@@ -144,7 +145,9 @@ def build_ngram_cnn(
         raise _wrong("windows", "NgramCNN", "one or more numbers above 0", windows)
     tok2vec = tok2vec or build_word_embedding()
     # No dropout before the maximum: of values that are dropped or enlarged at random it takes what was enlarged.
-    parallel: list[Model] = [chain(token_windows(size), with_array(Relu(nO=filters)), reduce_max()) for size in windows]
+    parallel: list[Model] = [
+        chain(token_windows(size), with_array(Relu(nO=filters, init_W=narrow_init)), reduce_max()) for size in windows
+    ]
     if mean:
         parallel.append(reduce_mean())
     pooled: Model = concatenate(*parallel) if len(parallel) > 1 else parallel[0]
@@ -156,12 +159,12 @@ def build_ngram_cnn(
 def build_recurrent(
     tok2vec: Tok2Vec | None = None,
     cell: Literal["rnn", "lstm", "gru"] = "gru",
-    input_width: int = 96,
+    input_width: int = 128,
     hidden_width: int = 96,
     depth: int = 1,
     bidirectional: bool = True,
-    pooling: Literal["last", "attention", "max"] = "attention",
-    dropout: float = 0.2,
+    pooling: list[Literal["last", "attention", "max"]] = ["attention", "max"],  # noqa: B006
+    dropout: float = 0.0,
     exclusive_classes: bool | None = None,
     nO: int | None = None,
 ) -> Classifier:
@@ -173,13 +176,15 @@ def build_recurrent(
     hidden_width: Width of the state, in each direction.
     depth: Layers.
     bidirectional: Read the text in both directions.
-    pooling: `last` state, `attention` or `max` over all; padding never counts.
-    dropout: Of the network's inputs, and between its layers.
-    RAISES: N004 where torch is not installed.
+    pooling: One or more of the `last` state, and `attention` and `max` over all, side by side; padding never counts.
+    dropout: Of the network's inputs, and between its layers, beside that of the encoder.
+    RAISES: N004 where torch is not installed; N006 where `pooling` is empty.
     """
     require("torch", "The architecture spacy_nlpkit.Recurrent.v1")
     from ..layers.recurrent import recurrent_pooling
 
+    if not pooling:
+        raise _wrong("pooling", "Recurrent", "one or more of last, attention, max", pooling)
     tok2vec = tok2vec or build_word_embedding()
     rnn = recurrent_pooling(cell, input_width, hidden_width, depth, bidirectional, pooling, dropout)
     project: Model = with_array(Linear(nO=input_width))

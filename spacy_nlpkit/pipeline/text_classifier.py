@@ -13,11 +13,11 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 
 from .. import attributes
+from ..counting import new_counters, uncounted
 from ..errors import Errors, NlpkitError, Warnings
 from ..layers.class_loss import exclusive_loss, independent_loss
 from ..layers.class_output import set_exclusive
 from ..layers.mixture import TRAIN_APART, begin_apart
-from ..layers.tfidf import DocumentCounter, uncounted
 from ..ty import Explanation
 from ..util import to_float
 from ._base import NlpkitPipe
@@ -197,7 +197,7 @@ class TextClassifier(NlpkitPipe):
         nlp: Language | None = None,
         labels: list[str] | None = None,
     ) -> None:
-        """Collect the labels, weigh them, count documents for TF-IDF where nothing else has, initialize the model.
+        """Collect the labels, weigh them, count documents where nothing else has, initialize the model.
 
         RAISES: as `NlpkitPipe.initialize`; N129 for one exclusive label; N130 where exclusive labels do not sum to one;
             N132 for settings that name unknown labels; N134 for annotation that is no probability.
@@ -216,8 +216,8 @@ class TextClassifier(NlpkitPipe):
     surveys_all = True
 
     def survey(self, examples: Iterable[Example]) -> Iterator[Example]:
-        """Keep the annotation, and count documents for TF-IDF."""
-        counters = [DocumentCounter(layer) for layer in uncounted(self.model)]
+        """Keep the annotation, and count documents for the layers that need it."""
+        counters = new_counters(uncounted(self.model))
         for part in minibatch(examples, BATCH):
             for counter in counters:
                 counter.add([example.predicted for example in part])

@@ -1,4 +1,4 @@
-"""Document frequencies for `spacy_nlpkit.TfidfLinear.v1`, counted before a pipeline is initialized."""
+"""Counting the words of a corpus before a pipeline is initialized, for the layers that need it."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,8 @@ from spacy.language import Language
 from spacy.util import resolve_dot_names
 from thinc.api import Model
 
+from ..counting import count_documents, uncounted
 from ..errors import Errors, NlpkitError
-
-# Attribute of a layer that counts documents, and the parameter that holds the outcome.
-COUNT_DOCUMENTS = "count_documents"
-FREQUENCIES = "idf"
 
 
 @spacy.registry.callbacks("spacy_nlpkit.document_frequencies.v1")
@@ -25,19 +22,17 @@ def make_document_frequencies(corpus: str = "corpora.train") -> Callable[[Langua
 
     def count(nlp: Language) -> Language:
         models = [getattr(pipe, "model", None) for _, pipe in nlp.components]
-        nodes = [node for model in models if isinstance(model, Model) for node in model.walk()]
-        layers = [node for node in nodes if COUNT_DOCUMENTS in node.attrs]
-        for layer in layers:
-            if layer.has_param(FREQUENCIES):
-                continue
-            try:
-                (reader,) = resolve_dot_names(nlp.config.interpolate(), [corpus])
-                counted = layer.attrs[COUNT_DOCUMENTS](layer, (example.predicted for example in reader(nlp)))
-            except (KeyError, TypeError, ValueError, OSError) as error:
-                problem = f"{type(error).__name__}: {error}"
-                raise NlpkitError(Errors.N133.format(corpus=corpus, problem=problem)) from error
-            if not counted:
-                raise NlpkitError(Errors.N133.format(corpus=corpus, problem="it holds no documents."))
+        layers = [layer for model in models if isinstance(model, Model) for layer in uncounted(model)]
+        if not layers:
+            return nlp
+        try:
+            (reader,) = resolve_dot_names(nlp.config.interpolate(), [corpus])
+            counted = count_documents(layers, (example.predicted for example in reader(nlp)))
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise NlpkitError(Errors.N133.format(corpus=corpus, problem=problem)) from error
+        if not counted:
+            raise NlpkitError(Errors.N133.format(corpus=corpus, problem="it holds no documents."))
         return nlp
 
     return count

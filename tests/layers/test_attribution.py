@@ -52,7 +52,7 @@ LINEAR: dict[str, dict[str, Any]] = {
 }
 DEEP: dict[str, dict[str, Any]] = {
     "gru": RECURRENT,
-    "lstm": {**RECURRENT, "cell": "lstm", "pooling": "last", "depth": 2, "dropout": 0.5},
+    "lstm": {**RECURRENT, "cell": "lstm", "pooling": ["last"], "depth": 2, "dropout": 0.5},
     "cnn": CNN,
     "pooled": {**POOLED, "pooling": ["mean", "max", "attention"]},
     "behind a normalised layer": {**POOLED, "pooling": ["mean"], "hidden_width": 16},

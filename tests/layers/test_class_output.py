@@ -11,6 +11,7 @@ import pytest
 from spacy.tokens import Doc
 from thinc.api import Adam, Linear, Model, chain
 
+from spacy_nlpkit.counting import count_documents
 from spacy_nlpkit.layers.class_output import (
     CLASS_OUTPUT,
     class_probabilities,
@@ -21,7 +22,7 @@ from spacy_nlpkit.layers.class_output import (
 from spacy_nlpkit.layers.embedding_bag import embedding_bag
 from spacy_nlpkit.layers.mixture import mix_scores
 from spacy_nlpkit.layers.ngrams import NgramOptions
-from spacy_nlpkit.layers.tfidf import count_documents, tfidf_linear
+from spacy_nlpkit.layers.tfidf import tfidf_linear
 
 from .reference import make_docs, randomize
 from .ridge import fit_ridge
@@ -41,7 +42,7 @@ def build_bag(exclusive: bool | None = None) -> Model:
 
 def build_tfidf(exclusive: bool | None = None) -> Model:
     layer = tfidf_linear(OPTIONS, 1.0)
-    count_documents(layer, make_docs(["stocks", "fell"], ["cup"]))
+    count_documents([layer], make_docs(["stocks", "fell"], ["cup"]))
     return with_probabilities(layer, exclusive)
 
 

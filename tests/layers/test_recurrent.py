@@ -33,7 +33,7 @@ def build(
     cell: str = "gru", pooling: str = "attention", depth: int = 1, bidirectional: bool = True, dropout: float = 0.0
 ) -> Model:
     fix_random_seed(0)
-    return recurrent_pooling(cell, WIDTH, HIDDEN, depth, bidirectional, pooling, dropout)
+    return recurrent_pooling(cell, WIDTH, HIDDEN, depth, bidirectional, [pooling], dropout)
 
 
 def weights_of(model: Model) -> dict[str, np.ndarray]:
@@ -71,6 +71,21 @@ def test_padding_is_masked(cell: str, pooling: str, depth: int, bidirectional: b
     alone = np.concatenate([model.predict([tokens]) for tokens in documents])
     assert pooled == pytest.approx(alone, abs=1e-6)
     assert len({row.tobytes() for row in pooled}) == len(documents)
+
+
+def test_poolings_side_by_side() -> None:
+    documents = vectors_of(LENGTHS)
+    alone = [build(pooling=pooling) for pooling in POOLINGS]
+    model = recurrent_pooling("gru", WIDTH, HIDDEN, 1, True, POOLINGS, 0.0)
+    assert model.get_dim("nO") == 3 * 2 * HIDDEN
+    state = {
+        name: torch.from_numpy(weights) for name, weights in weights_of(alone[POOLINGS.index("attention")]).items()
+    }
+    model.shims[0]._model.load_state_dict(state)
+    for single in alone:
+        single.shims[0]._model.load_state_dict(state, strict=False)
+    expected = np.concatenate([single.predict(documents) for single in alone], axis=1)
+    assert model.predict(documents) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

@@ -10,9 +10,10 @@ import pytest
 from spacy.tokens import Doc
 from thinc.api import Model
 
+from spacy_nlpkit.counting import count_documents, uncounted
 from spacy_nlpkit.errors import NlpkitError
 from spacy_nlpkit.layers.ngrams import NgramOptions
-from spacy_nlpkit.layers.tfidf import count_documents, tfidf_linear, uncounted
+from spacy_nlpkit.layers.tfidf import tfidf_linear
 
 from .reference import features_of, finite_differences, make_docs, randomize
 
@@ -27,8 +28,8 @@ TEXTS = [["stocks", "fell", "and", "fell"], [], ["Oslo"], [" "], ["the", "\n", "
 
 def build(options: NgramOptions, counted: list[Doc]) -> Model[Any, Any]:
     """A model with counts and random weights."""
-    model = tfidf_linear(options, SCALE, LABELS)
-    count_documents(model, counted)
+    model = tfidf_linear(options, SCALE, nO=LABELS)
+    count_documents([model], counted)
     model.initialize()
     randomize(model, "W", "b")
     return model
@@ -88,7 +89,7 @@ def test_gradient(texts: list[list[str]], options: NgramOptions) -> None:
 def test_document_frequencies(options: NgramOptions) -> None:
     docs = make_docs(*TEXTS)
     model = tfidf_linear(options, SCALE)
-    assert count_documents(model, iter(docs)) == len(docs)
+    assert count_documents([model], iter(docs)) == len(docs)
     assert model.get_param("idf") == pytest.approx(idf_by_hand(docs, options))
 
 
@@ -97,19 +98,19 @@ def test_more_documents_than_are_counted_at_a_time() -> None:
     options = NgramOptions(2**12, word_ngrams=1)
     docs = make_docs(*([f"w{number % 700}", "everywhere"] for number in range(2100)))
     model = tfidf_linear(options, SCALE)
-    assert count_documents(model, iter(docs)) == 2100
+    assert count_documents([model], iter(docs)) == 2100
     assert model.get_param("idf") == pytest.approx(idf_by_hand(docs, options))
     assert model.get_param("idf").min() == pytest.approx(1.0)
 
 
 def test_without_counts_it_is_refused() -> None:
-    model: Model[Any, Any] = tfidf_linear(OPTIONS["words"], SCALE, LABELS)
+    model: Model[Any, Any] = tfidf_linear(OPTIONS["words"], SCALE, nO=LABELS)
     assert uncounted(model) == [model]
     with pytest.raises(NlpkitError, match=r"\[N128\].*spacy_nlpkit\.document_frequencies\.v1"):
         model.initialize(X=make_docs(*TEXTS), Y=np.zeros((len(TEXTS), LABELS), dtype="float32"))
-    assert count_documents(model, []) == 0
+    assert count_documents([model], []) == 0
     assert uncounted(model) == [model]
-    count_documents(model, make_docs(*TEXTS))
+    count_documents([model], make_docs(*TEXTS))
     assert uncounted(model) == []
     model.initialize()
     assert not model.get_param("W").any()
@@ -118,7 +119,7 @@ def test_without_counts_it_is_refused() -> None:
 def test_number_of_labels_from_the_sample() -> None:
     model: Model[Any, Any] = tfidf_linear(OPTIONS["words"], SCALE)
     docs = make_docs(*TEXTS)
-    count_documents(model, docs)
+    count_documents([model], docs)
     model.initialize(X=docs, Y=np.zeros((len(docs), 4), dtype="float32"))
     assert model.predict(docs).shape == (len(docs), 4)
 
