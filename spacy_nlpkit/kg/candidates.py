@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,8 @@ class Mention:
     text: As written. label: The recognizer's. day: Of the document, days since 1970-01-01; `NO_DAY` if unknown.
     names: Longer names of the same document that it stands for, the longest first (`International Business Machines`
         for `IBM`).
-    symbol: Root of the stock symbol that it is, or that follows it in brackets; and `venue`, as written, and `mic`, the
-        ISO 10383 code, where known; empty where there is none.
+    symbol: The stock symbol that it is, or that follows it in brackets, without its venue but with its class (`BRK.B`);
+        and `venue`, as written, and `mic`, the ISO 10383 code, where known; empty where there is none.
     """
 
     text: str
@@ -55,6 +55,7 @@ class Candidates(NamedTuple):
 SOURCES = {"exact": 1, "symbol": 2, "identifier": 4, "fuzzy": 8, "expansion": 16}
 
 
+@runtime_checkable
 class CandidateGenerator(Protocol):
     """Finds candidates; registered under `misc`, so that a config names one, or a union of several."""
 

@@ -31,6 +31,22 @@ def identifier_kind(text: str) -> str:
     return next((kind for kind, is_valid in _KINDS.items() if is_valid(code)), "")
 
 
+def same_security(code: str, kind: str) -> list[str]:
+    """A valid identifier in capitals, and those of other kinds that hold it or that it holds.
+
+    An ISIN of the United States or Canada holds a CUSIP, one of the United Kingdom a SEDOL.
+    """
+    if kind == "cusip":
+        return [code, _with_check_digit(f"US{code}"), _with_check_digit(f"CA{code}")]
+    if kind == "sedol":
+        return [code, _with_check_digit(f"GB00{code}")]
+    if kind == "isin" and code[:2] in ("US", "CA") and is_cusip(code[2:11]):
+        return [code, code[2:11]]
+    if kind == "isin" and code[:4] == "GB00" and is_sedol(code[4:11]):
+        return [code, code[4:11]]
+    return [code]
+
+
 def is_isin(code: str) -> bool:
     """Whether a code in capitals is an ISIN: the digits of its characters pass the Luhn check."""
     return _ISIN.fullmatch(code) is not None and _luhn(code[:-1]) == int(code[-1])
@@ -57,6 +73,10 @@ def is_lei(code: str) -> bool:
 def is_figi(code: str) -> bool:
     """Whether a code in capitals is a FIGI: checked as a CUSIP is."""
     return _FIGI.fullmatch(code) is not None and _double_add(code[:-1]) == int(code[-1])
+
+
+def _with_check_digit(body: str) -> str:
+    return f"{body}{_luhn(body)}"
 
 
 def _luhn(body: str) -> int:
