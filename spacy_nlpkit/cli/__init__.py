@@ -15,12 +15,14 @@ spacy_app.add_typer(app)
 
 from . import (  # noqa: E402
     annotate,  # noqa: F401
+    build_kb,  # noqa: F401
     check_data,  # noqa: F401
     compare,  # noqa: F401
     convert,  # noqa: F401
     evaluate,  # noqa: F401
     explain,  # noqa: F401
     export,  # noqa: F401
+    kb,  # noqa: F401
     learning_curve,  # noqa: F401
     select,  # noqa: F401
     show,  # noqa: F401

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import typer
 from spacy.cli._util import Arg, Opt
 from wasabi import msg
 
@@ -17,8 +18,8 @@ __all__ = ["Arg", "Opt", "command", "msg"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def command(name: str, **settings: Any) -> Callable[[F], F]:
-    """Register a function as `spacy nlpkit NAME`.
+def command(name: str, group: typer.Typer = app, **settings: Any) -> Callable[[F], F]:
+    """Register a function as `spacy nlpkit NAME`, or `spacy nlpkit GROUP NAME` in a group of commands.
 
     A coded error is printed as one line and ends the process with status 1, Ctrl-C with 130; a
     programming error keeps its traceback. The undecorated function stays importable as a plain function.
@@ -34,7 +35,7 @@ def command(name: str, **settings: Any) -> Callable[[F], F]:
             except KeyboardInterrupt:
                 msg.warn("Interrupted: nothing half-written was left behind.", exits=130)
 
-        app.command(name, **settings)(run)
+        group.command(name, **settings)(run)
         return func
 
     return decorate
