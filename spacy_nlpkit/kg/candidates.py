@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,6 @@ class Candidates(NamedTuple):
 SOURCES = {"exact": 1, "symbol": 2, "identifier": 4, "fuzzy": 8, "expansion": 16}
 
 
-@runtime_checkable
 class CandidateGenerator(Protocol):
     """Finds candidates; registered under `misc`, so that a config names one, or a union of several."""
 

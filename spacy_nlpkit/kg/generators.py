@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import spacy
@@ -17,7 +18,7 @@ from .merging import merge, none_found, weigh
 # No alias is longer: longer mentions have no exact name.
 MAX_LENGTH = 1000
 SYMBOL_LABELS = ["TICKER"]
-NO_GENERATORS: dict[str, CandidateGenerator] = {}
+NO_GENERATORS: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -154,22 +155,33 @@ def create_fuzzy_candidates(
 
 @spacy.registry.misc("spacy_nlpkit.UnionCandidates.v1")
 def create_union_candidates(
-    members: dict[str, CandidateGenerator], fallback: dict[str, CandidateGenerator] = NO_GENERATORS, enough: float = 0.9
+    members: dict[str, Any], fallback: dict[str, Any] = NO_GENERATORS, enough: float = 0.9
 ) -> CandidateGenerator:
     """Candidates of several generators, by names of your own; see `UnionCandidates`.
 
-    RAISES: N006 for `enough` outside 0 to 1, or without members.
+    members, fallback (dict[str, CandidateGenerator]): Blocks of the config.
+    RAISES: N006 for `enough` outside 0 to 1, without members, and for a block that is no generator.
     """
     _check_share("enough", enough, "UnionCandidates")
+    # The config refuses blocks in a dict[str, CandidateGenerator]: it checks their type before it makes them.
+    for setting, generators in (("members", members), ("fallback", fallback)):
+        for name, generator in generators.items():
+            if not callable(generator):
+                raise _bad_setting("UnionCandidates", f"{setting}.{name}", "a generator of candidates", generator)
     if not members:
-        expected = "one generator or more"
-        raise NlpkitError(Errors.N006.format(name="UnionCandidates", setting="members", expected=expected, value={}))
+        raise _bad_setting("UnionCandidates", "members", "one generator or more", members)
     return UnionCandidates(tuple(members.values()), tuple(fallback.values()), enough)
 
 
 def _check_share(setting: str, value: float, name: str) -> None:
     if not 0 <= value <= 1:
-        raise NlpkitError(Errors.N006.format(name=name, setting=setting, expected="a number from 0 to 1", value=value))
+        raise _bad_setting(name, setting, "a number from 0 to 1", value)
+
+
+def _bad_setting(name: str, setting: str, expected: str, value: object) -> NlpkitError:
+    return NlpkitError(
+        Errors.N006.format(setting=setting, name=f"spacy_nlpkit.{name}.v1", expected=expected, value=value)
+    )
 
 
 def _join(requests: Ints, sorted_queries: NDArray[np.int64]) -> tuple[Ints, Ints]:
