@@ -64,6 +64,6 @@ def require_entities(count: int, path: object, report: BuildReport) -> None:
 
 def warn_of_losses(name: str, report: BuildReport) -> None:
     """WARNS: NW150 where entities, aliases or edges were left out."""
-    if report.problems:
+    if report.skipped:
         losses = ", ".join(f"{count} {reason}" for reason, count in report.skipped.most_common())
         warnings.warn(Warnings.NW150.format(name=name, counts=losses, first=report.problems[0]), stacklevel=3)

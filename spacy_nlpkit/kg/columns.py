@@ -7,7 +7,7 @@ compared as texts as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,13 +56,14 @@ class HashIndex(NamedTuple):
         return np.repeat(np.arange(len(wanted)), counts), self.numbers[ranges(starts, counts)].astype(np.int64)
 
 
-# The hash of one key; 0 for an empty one, which no entry has.
-hash_key: Callable[[str], int] = hash_string
+def hash_key(key: str) -> int:
+    """The hash of a key that an entry has; 0 for an empty one, which none has."""
+    return hash_string(key) if key else 0
 
 
 def hash_keys(keys: Sequence[str]) -> NDArray[np.uint64]:
-    """The hash of each key: (keys,)."""
-    return np.fromiter(map(hash_key, keys), dtype=np.uint64, count=len(keys))
+    """The hash of each key that is looked for: (keys,)."""
+    return np.fromiter(map(hash_string, keys), dtype=np.uint64, count=len(keys))
 
 
 def ranges(starts: NDArray[Any], counts: NDArray[Any]) -> Ints:

@@ -218,7 +218,8 @@ def _probability(value: Any) -> float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or not 0 <= value <= 1:
         raise BadRecord("wrong prior", f"the prior {str(value)[:40]!r} is no number from 0 to 1")
-    return float(value)
+    # Parsers of JSON differ in the last digits.
+    return round(float(value), 9)
 
 
 def _checked_aliases(entity: Entity, report: BuildReport) -> Iterator[Alias]:

@@ -95,7 +95,7 @@ def _read_edges(
                 edges[fields[0]].append([relations.get(fields[1], fields[1]), fields[2]])
                 degrees.update((fields[0], fields[2]))
             else:
-                report.skip("edge: an end is not in the set")
+                report.notes["edges out of the set"] += 1
     return edges, degrees
 
 
