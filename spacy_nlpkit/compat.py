@@ -6,14 +6,13 @@ from importlib.util import find_spec
 
 from .errors import Errors, NlpkitError
 
-EXTRA_OF = {
-    "torch": "spacy-nlpkit[transformers]",
-    "transformers": "spacy-nlpkit[transformers]",
-    "spacy_transformers": "spacy-nlpkit[transformers]",
-    "tokenizers": "spacy-nlpkit[transformers]",
-    "safetensors": "spacy-nlpkit[transformers]",
-    "matplotlib": "spacy-nlpkit[viz]",
-    "pyoxigraph": "spacy-nlpkit[rdf]",
+DISTRIBUTION = "spacy-nlpkit"
+# By extra the packages that our code imports.
+EXTRAS = {
+    "torch": ("torch", "safetensors"),
+    "transformers": ("torch", "safetensors", "transformers", "spacy_transformers", "tokenizers"),
+    "viz": ("matplotlib",),
+    "rdf": ("pyoxigraph",),
 }
 
 
@@ -25,4 +24,7 @@ def is_installed(package: str) -> bool:
 def require(package: str, what: str) -> None:
     """Raise N004 naming the pip line where `package`, needed by `what`, is missing."""
     if not is_installed(package):
-        raise NlpkitError(Errors.N004.format(what=what, package=package, pip=EXTRA_OF.get(package, package)))
+        extra = next((extra for extra, packages in EXTRAS.items() if package in packages), None)
+        raise NlpkitError(
+            Errors.N004.format(what=what, package=package, pip=f"{DISTRIBUTION}[{extra}]" if extra else package)
+        )

@@ -9,7 +9,7 @@ from thinc.api import CupyOps, get_current_ops
 from thinc.compat import has_torch_amp
 
 from ..about import __version__
-from ..compat import EXTRA_OF, require
+from ..compat import DISTRIBUTION, EXTRAS, require
 from ..errors import Errors, NlpkitError
 
 
@@ -22,15 +22,13 @@ def make_require_extra(extra: str) -> Callable[[Language], Language]:
         extra in the requirements of the pipeline's meta, so that `spacy package` asks for it.
     RAISES: N006 for an extra that the package does not have; when called, N004 where a package of it is not installed.
     """
-    requirement = f"spacy-nlpkit[{extra}]"
-    packages = [package for package, line in EXTRA_OF.items() if line == requirement]
-    if not packages:
-        known = sorted(line.partition("[")[2].rstrip("]") for line in set(EXTRA_OF.values()))
+    if extra not in EXTRAS:
         name = "spacy_nlpkit.require_extra.v1"
-        raise NlpkitError(Errors.N006.format(setting="extra", name=name, expected=" or ".join(known), value=extra))
+        raise NlpkitError(Errors.N006.format(setting="extra", name=name, expected=" or ".join(EXTRAS), value=extra))
+    requirement = f"{DISTRIBUTION}[{extra}]"
 
     def require_extra(nlp: Language) -> Language:
-        for package in packages:
+        for package in EXTRAS[extra]:
             require(package, "This pipeline")
         requirements = nlp.meta.setdefault("requirements", [])
         # A loaded pipeline keeps the version it was trained with.
