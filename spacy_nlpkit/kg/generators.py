@@ -147,9 +147,7 @@ def create_fuzzy_candidates(
     """
     _check_share("min_score", min_score, "FuzzyCandidates")
     if names < 1:
-        raise NlpkitError(
-            Errors.N006.format(name="FuzzyCandidates", setting="names", expected="1 or more", value=names)
-        )
+        raise _bad_setting("FuzzyCandidates", "names", "1 or more", names)
     return FuzzyCandidates(min_score, names, tuple(skip_labels))
 
 
