@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 _MEMORY = ":memory:"
-_BUSY_SECONDS = 2.0
+_BUSY_SECONDS = 1.0
 _APPLICATION = 0x6E6C706B  # "nlpk", in the header of the file
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, results TEXT NOT NULL, expires REAL NOT NULL) "

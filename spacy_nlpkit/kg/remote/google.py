@@ -54,12 +54,15 @@ class GoogleKnowledgeGraph(RemoteGraph):
         result = mapping(record.get("result"), "result")
         article = self._in_language(result, "detailedDescription")
         name = self._value(result, "name")
+        # All fields are read before one is chosen: a result that is wrong in any of them is left out.
+        body, short = string(article, "articleBody", long=True), self._value(result, "description")
+        page, site = web_address(article, "url"), web_address(result, "url")
         return RemoteResult(
             id=needed(result, "@id"),
             label=name or needed(result, "@id"),
-            description=string(article, "articleBody", long=True) or self._value(result, "description"),
+            description=body or short,
             types=_types(result),
-            url=web_address(article, "url") or web_address(result, "url"),
+            url=page or site,
             alias=name,
         )
 

@@ -90,7 +90,7 @@ class Transport:
             connection = self._connection_to(address, deadline)
             try:
                 connection.connect()
-            except (HTTPError, OSError, HTTPException) as error:
+            except (HTTPError, HTTPException, OSError, ValueError) as error:
                 connection.close()
                 failure = _connect_failure(error)
                 continue
@@ -114,7 +114,6 @@ class Transport:
             timeout=timeout,
             cert_reqs="CERT_REQUIRED",
             server_hostname=self.endpoint.host,
-            assert_hostname=self.endpoint.host,
         )
 
     def _send(self, request: Request, key_headers: Mapping[str, Any], deadline: float) -> Reply:
@@ -166,7 +165,7 @@ class Transport:
             response = connection.getresponse()
         except TimeoutError:
             raise Failure("timeout", "no answer in time") from None
-        except (HTTPError, HTTPException, OSError):
+        except (HTTPError, HTTPException, OSError, ValueError):
             raise Failure("connection", "the connection broke before an answer came") from None
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status, headers, _read(response))
@@ -208,7 +207,7 @@ def _read(response: Any) -> bytes:
                 raise too_long
     except (TimeoutError, ReadTimeoutError):
         raise Failure("timeout", "the answer stopped in the middle") from None
-    except (HTTPError, HTTPException, OSError):
+    except (HTTPError, HTTPException, OSError, ValueError):
         raise Failure("answer", "the answer is cut") from None
     return bytes(body)
 

@@ -18,7 +18,7 @@ KEY_VARIABLE = "NLPKIT_TEST_KEY"
 CANARY = "canary-7f3a9c1e5b2d4860"
 
 
-def google_item(name: str, score: float = 100.0, **changes: Any) -> dict[str, Any]:
+def google_item(name: str, /, score: Any = 100.0, **changes: Any) -> dict[str, Any]:
     """A result of Google's search, with fields changed."""
     result = {
         "@id": f"kg:/m/{name.lower().replace(' ', '_')}",
@@ -92,6 +92,5 @@ def codes() -> Iterator[list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield found
-    found += [str(each.message).partition("]")[0].lstrip("[") for each in caught]
-    if "NW180" in found:
-        found.remove("NW180")
+    given = [str(each.message).partition("]")[0].lstrip("[") for each in caught]
+    found += [code for code in given if code != "NW180"]
