@@ -17,7 +17,7 @@ from ..ty import Ticker
 from .candidates import NO_DAY, Mention
 
 # Names that one mention is given; names with one short form that are looked at; words and characters of a name.
-MAX_NAMES, MAX_SEEN, MAX_WORDS, MAX_LENGTH = 3, 50, 12, 256
+MAX_NAMES, MAX_SEEN, MAX_WORDS, MAX_LENGTH = 3, 20, 12, 256
 # Labels that may name one thing; others are alike only to themselves.
 _ALIKE = {"LOC": "GPE", "FAC": "GPE", "PER": "PERSON", "COMPANY": "ORG", "NORP": "GPE"}
 # Places are not called by their last word alone: `York` is not `New York`.
@@ -124,11 +124,11 @@ class _Document:
 
     def _add(self, name: _Name) -> None:
         for words in _short_forms(name):
-            self._long.setdefault((name.kind, *words), []).append(name)
+            _note(self._long, (name.kind, *words), name)
         for acronym in _initials(name.words):
-            self._long.setdefault((name.kind, acronym), []).append(name)
+            _note(self._long, (name.kind, acronym), name)
         if _ACRONYM.fullmatch(name.text):
-            self._acronyms.setdefault((name.kind, _letters(name.text)), []).append(name)
+            _note(self._acronyms, (name.kind, _letters(name.text)), name)
 
     def _read_bracket(self, item: Marked, name: _Name) -> None:
         """Tie the symbol, or the acronym, in brackets after a name to it."""
@@ -139,10 +139,10 @@ class _Document:
         symbol = self._symbol_between(match.start("inside"), match.end("inside")) or _strong_symbol(match[0])
         if symbol is not None:
             self._symbol_of.setdefault((name.kind, *name.words), symbol)
-            self._of_symbol.setdefault((symbol.symbol,), []).append(name)
+            _note(self._of_symbol, (symbol.symbol,), name)
         elif _ACRONYM.fullmatch(inside) and _letters(inside) in _initials(name.words):
             acronym = _Name(match.start("inside"), inside, name.kind, (_letters(inside),))
-            self._acronyms.setdefault((name.kind, *acronym.words), []).append(acronym)
+            _note(self._acronyms, (name.kind, *acronym.words), acronym)
 
     def _symbol_between(self, start: int, end: int) -> _Symbol | None:
         """The first mention of a symbol between two characters."""
@@ -194,6 +194,13 @@ def _name(item: Marked, words_of: dict[str, tuple[str, ...]]) -> _Name:
     return _Name(item.start, text, kind, words)
 
 
+def _note(names: _Names, key: _Key, name: _Name) -> None:
+    """Add a name to those of a key, of which the first `MAX_SEEN` are kept."""
+    known = names.setdefault(key, [])
+    if len(known) < MAX_SEEN:
+        known.append(name)
+
+
 def _short_forms(name: _Name) -> set[tuple[str, ...]]:
     """The words that a name begins with, those that it ends with, and all of them."""
     words = name.words
@@ -221,7 +228,7 @@ def _letters(acronym: str) -> str:
 
 def _nearest(names: Sequence[_Name], item: Marked) -> list[_Name]:
     """The first names that stand before a mention, or where none does, after it; the longest first."""
-    others = [name for name in names[:MAX_SEEN] if name.text != item.text]
+    others = [name for name in names if name.text != item.text]
     before = [name for name in others if name.start < item.start]
     distinct = {name.text: name for name in before or others}
     return sorted(distinct.values(), key=lambda name: (-len(name.text), name.start))[:MAX_NAMES]
