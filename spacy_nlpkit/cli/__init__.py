@@ -19,6 +19,7 @@ from . import (  # noqa: E402
     check_data,  # noqa: F401
     compare,  # noqa: F401
     convert,  # noqa: F401
+    distant_links,  # noqa: F401
     evaluate,  # noqa: F401
     explain,  # noqa: F401
     export,  # noqa: F401

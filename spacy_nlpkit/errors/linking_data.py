@@ -10,6 +10,10 @@ class LinkingDataErrors:
         "{where}: the link of {start}:{end} has no entity with these offsets. Add one to 'entities', or remove the "
         "link."
     )
+    N202 = (
+        "{path}: no name with its symbol in brackets could be linked in {texts} texts ({counts}), nothing was written. "
+        "Check that the graph has symbols, that the dates of the texts are right, or try --agreement overlap."
+    )
 
 
 class LinkingDataWarnings:
