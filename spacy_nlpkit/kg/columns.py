@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.strings import hash_string  # type: ignore[attr-defined]
 
-from .graph import CODE_KINDS, AliasColumns, Entity, Floats, GraphMeta, Hits, Ints
+from .graph import CODE_KINDS, AliasColumns, Entity, Floats, GraphMeta, Hits, Ints, ranges
 from .name_index import NameIndex
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -64,12 +64,6 @@ def hash_key(key: str) -> int:
 def hash_keys(keys: Sequence[str]) -> NDArray[np.uint64]:
     """The hash of each key that is looked for: (keys,)."""
     return np.fromiter(map(hash_string, keys), dtype=np.uint64, count=len(keys))
-
-
-def ranges(starts: NDArray[Any], counts: NDArray[Any]) -> Ints:
-    """The numbers of all ranges that begin at `starts` and have `counts` members, one range after the other."""
-    ends = np.cumsum(counts, dtype=np.int64)
-    return np.repeat(starts - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)
 
 
 class ColumnGraph:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import Errors, NlpkitError
 from ..normalise import name_key
 from .candidates import SOURCES, CandidateGenerator, Candidates, Mention
-from .graph import IDENTIFIER_KINDS, Ints, KnowledgeGraph
+from .graph import IDENTIFIER_KINDS, Ints, KnowledgeGraph, ranges
 from .identifiers import identifier_kind, same_security
 from .merging import merge, none_found, weigh
 
@@ -189,6 +189,4 @@ def _join(requests: Ints, sorted_queries: NDArray[np.int64]) -> tuple[Ints, Ints
     """
     starts = np.searchsorted(sorted_queries, requests, side="left")
     counts = np.searchsorted(sorted_queries, requests, side="right") - starts
-    ends = np.cumsum(counts)
-    hits = np.repeat(starts - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)
-    return np.repeat(np.arange(len(requests)), counts), hits
+    return np.repeat(np.arange(len(requests)), counts), ranges(starts, counts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,3 +198,9 @@ def timing(columns: AliasColumns, aliases: Ints, days: Ints) -> NDArray[np.uint8
     dated = ((start > FIRST_DAY) | (end < LAST_DAY)) & (days >= FIRST_DAY)
     inside = (start <= days) & (days <= end)
     return np.where(dated, np.where(inside, VALID, INVALID), UNDATED).astype(np.uint8)
+
+
+def ranges(starts: NDArray[Any], counts: NDArray[Any]) -> Ints:
+    """The numbers of all ranges that begin at `starts` and have `counts` members, one range after the other."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    return np.repeat(starts - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)

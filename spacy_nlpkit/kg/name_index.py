@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..normalise import name_key
-from .graph import Floats, Hits, Ints
+from .graph import Floats, Hits, Ints, ranges
 
 # Longer texts are cut: no name is, and a search takes time in proportion.
 MAX_LENGTH = 256
@@ -119,7 +119,7 @@ class NameIndex:
         queries = np.repeat(np.arange(first, first + len(keys)), [len(rows) for rows, _ in scored])
         offsets = self._arrays["alias_offsets"]
         counts = offsets[rows + 1] - offsets[rows]
-        aliases = self._arrays["aliases"][_ranges(offsets[rows], counts)].astype(np.int64)
+        aliases = self._arrays["aliases"][ranges(offsets[rows], counts)].astype(np.int64)
         queries, scores = np.repeat(queries, counts), np.repeat(scores, counts)
         order = np.lexsort((aliases, -scores, queries))
         return Hits(queries[order], aliases[order], scores[order])
@@ -195,7 +195,7 @@ class NameIndex:
         of_gram[places] = weights
         offsets = self._arrays["row_offsets"]
         counts = offsets[rows + 1] - offsets[rows]
-        values = of_gram[self._arrays["row_grams"][_ranges(offsets[rows], counts)]]
+        values = of_gram[self._arrays["row_grams"][ranges(offsets[rows], counts)]]
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)[:-1]])
         return np.add.reduceat(values, starts) / self._row_norms[rows]
 
@@ -285,9 +285,3 @@ def _offsets(counts: Sequence[int] | NDArray[Any]) -> NDArray[Any]:
     """Where each of consecutive parts begins, and the end; of 32 bits where that is enough."""
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
     return offsets.astype(np.int32) if offsets[-1] < 2**31 else offsets
-
-
-def _ranges(starts: NDArray[Any], counts: NDArray[Any]) -> Ints:
-    """The numbers of all ranges that begin at `starts` and have `counts` members, one range after the other."""
-    ends = np.cumsum(counts)
-    return np.repeat(starts - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)
