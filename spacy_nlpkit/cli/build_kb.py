@@ -50,8 +50,7 @@ def build_kb(
     start = time.perf_counter()
     report = BuildReport(max_problems=show)
     with reported(report), progress_bar() as progress:
-        languages = tuple(code.lower() for code in language)
-        entities = read_entities(source, report, format_, languages, uri_template)
+        entities = read_entities(source, report, format_, language, uri_template)
         meta = build_graph(entities, output, info, report, progress=progress)
     msg.text(f"Content hash {meta.content_hash}, {time.perf_counter() - start:.1f} seconds")
     msg.good(f"Wrote {output}")

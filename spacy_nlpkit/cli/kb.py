@@ -71,8 +71,7 @@ def add(
 
     report = BuildReport(max_problems=show)
     opened = SqliteGraph(graph)
-    languages = tuple(code.lower() for code in language)
-    new = read_entities(source, report, format_, languages, opened.meta.uri_template)
+    new = read_entities(source, report, format_, language, opened.meta.uri_template)
     entities = chain(read_graph(graph, report), new)
     _rebuild(opened, entities, output, version, report, "last" if replace else "first")
 

@@ -157,7 +157,7 @@ def _preferred(texts: list[tuple[str, str]], languages: list[str]) -> str:
 
     def rank(item: tuple[int, tuple[str, str]]) -> tuple[int, int]:
         place, (_, language) = item
-        main = language.split("-")[0]
+        main = language.split("-")[0].lower()
         return (languages.index(main) if main in languages else len(languages) + bool(language), place)
 
     return min(enumerate(texts), key=rank)[1][0] if texts else ""

@@ -47,6 +47,7 @@ def read_entities(
     if not path.exists():
         problem, expected = "no such file or folder", "a file of entities or a folder of a graph"
         raise NlpkitError(Errors.N152.format(path=path, problem=problem, expected=expected))
+    languages = tuple(code.lower() for code in languages)
     format = detect_format(path) if format == "auto" else format
     if format not in FORMATS or path.is_dir() != (format in ("wikidata-set", "graph")):
         problem, expected = f"it is not of the format {format!r}", f"one of {', '.join(FORMATS)} with --format"
