@@ -20,7 +20,7 @@ class GoogleKnowledgeGraph(RemoteGraph):
     """Searches Google's Knowledge Graph; see `create_google_knowledge_graph`."""
 
     service = "Google Knowledge Graph"
-    # 100,000 requests a day are free: 69 a minute all day long.
+    # Counted by day: 100,000 requests are free, so that what is asked now and then may go faster than 69 a minute.
     default_rate = 300.0
     default_burst = 20
 

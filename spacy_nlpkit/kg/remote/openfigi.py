@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ...errors import Errors, NlpkitError
 from ...symbols import resolve
+from ..identifiers import identifier_kind
 from .answers import MalformedError, RemoteResult, items, needed, read_results, string
 from .graph import RemoteGraph
 from .settings import RemoteConnection
@@ -17,12 +18,8 @@ from .transport import Request
 
 OPENFIGI_ENDPOINT = "https://api.openfigi.com/v3/mapping"
 _PAGE = "https://www.openfigi.com/id/"
-# Kinds of identifiers by their form; a symbol has at most seven characters, so that none is both.
-_ID_TYPES = (
-    ("ID_BB_GLOBAL", re.compile(r"BBG[0-9A-Z]{8}[0-9]")),
-    ("ID_ISIN", re.compile(r"[A-Z]{2}[0-9A-Z]{9}[0-9]")),
-    ("ID_CUSIP", re.compile(r"[0-9A-Z]{8}[0-9]")),
-)
+# The service's names of the kinds of `identifier_kind`; it has none for LEIs, which are no securities.
+_ID_TYPES = {"figi": "ID_BB_GLOBAL", "isin": "ID_ISIN", "cusip": "ID_CUSIP", "sedol": "ID_SEDOL"}
 _SYMBOL = re.compile(r"[0-9A-Z]{1,7}")
 # The FIGI of a result: of the share class, of its listings in one country, of one listing; the first that is there.
 _LEVELS = {
@@ -65,13 +62,12 @@ class OpenFigi(RemoteGraph):
         return self._level
 
     def takes(self, text: str) -> bool:
-        """Whether a text is a symbol in any notation, or has the form of an ISIN, CUSIP or FIGI."""
+        """Whether a text is a symbol in any notation, or an ISIN, CUSIP, SEDOL or FIGI with its right check digit."""
         return self._job(text) is not None
 
     def _job(self, text: str) -> dict[str, str] | None:
-        for id_type, form in _ID_TYPES:
-            if form.fullmatch(text):
-                return {"idType": id_type, "idValue": text}
+        if id_type := _ID_TYPES.get(identifier_kind(text)):
+            return {"idType": id_type, "idValue": text.upper()}
         ticker = resolve(text)
         if not _SYMBOL.fullmatch(ticker["root"]):
             return None
@@ -88,9 +84,12 @@ class OpenFigi(RemoteGraph):
         """The result at each place is that of the job there."""
         if not isinstance(answer, list) or len(answer) != len(texts):
             raise MalformedError("there is not one result for each job")
-        return [self._parse_job(result, asked, k, dropped) for result, asked in zip(answer, texts)]
+        return [self._parse_job(result, self._job(text), k, dropped) for result, text in zip(answer, texts)]
 
-    def _parse_job(self, result: Any, asked: str, k: int, dropped: list[str]) -> list[RemoteResult] | None:
+    def _parse_job(
+        self, result: Any, job: dict[str, str] | None, k: int, dropped: list[str]
+    ) -> list[RemoteResult] | None:
+        asked = job["idValue"] if job else ""
         if not isinstance(result, dict) or not isinstance(result.get("data", []), list):
             dropped.append("the result of a job")
             return None
@@ -122,7 +121,7 @@ def create_open_figi(
     key_variable: str | None = None,
     connection: RemoteConnection | None = None,
 ) -> RemoteGraph:
-    """`spacy_nlpkit.OpenFigi.v1`: stock symbols, ISINs, CUSIPs and FIGIs, mapped to FIGIs.
+    """`spacy_nlpkit.OpenFigi.v1`: stock symbols, ISINs, CUSIPs, SEDOLs and FIGIs, mapped to FIGIs.
 
     exchange (str): Bloomberg's code of the exchange for symbols without a venue; empty for all exchanges. A venue that
         is written (`DELL.O`) is sent as its ISO 10383 code in its place.

@@ -307,10 +307,11 @@ def test_openfigi(serve: Any) -> None:
         "037833100",
         "BBG000B9XRY4",
         "EXM",
+        "US0378331006",
     ]
     with codes() as given:
         answers = found(graph, *texts)
-    assert answers.status == ["ok", "no_match", "no_match", "error", "ok", "ok", "ok", "ok", "ok", "ok"]
+    assert answers.status == ["ok", "no_match", "no_match", "error", "ok", "ok", "ok", "ok", "ok", "ok", "no_match"]
     assert given == ["NW181"]
     assert [json.loads(seen.body) for seen in service.seen] == [
         [
