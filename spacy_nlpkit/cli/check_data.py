@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from spacy.training import Example
     from thinc.api import Config
 
-    from ..data.checks import Finding, Report
+    from ..data.checks import Finding, Report, Split
 
 PLACES_SHOWN = 5
 # Factories that learn classes, and whether their labels exclude one another where no setting says so.
 CLASSIFIERS = {"text_classifier": True, "textcat": True, "textcat_multilabel": False}
+LINKERS = ("kg_linker", "entity_linker")
 
 
 class ConfigData(NamedTuple):
@@ -31,11 +32,13 @@ class ConfigData(NamedTuple):
     corpora: The examples of train, dev and, where the config has it, test.
     noticed: What the readers warned of.
     exclusive: Whether the labels of its classifiers exclude one another; None where it trains none.
+    linked: Whether it trains a linker.
     """
 
     corpora: dict[str, list[Example]]
     noticed: list[Finding]
     exclusive: bool | None
+    linked: bool
 
 
 @command("check-data", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -49,6 +52,7 @@ def check_data_cli(
     exclusive: bool | None = Opt(
         None, "--exclusive/--no-exclusive", help="Classes exclude one another or not (default: as the config has it)"
     ),
+    kb_path: Path | None = Opt(None, "--kb", help="Graph that the entity ids are of, as build-kb makes or reads it"),
     code_path: Path | None = Opt(None, "--code", "-c", help="Python file with functions the config names"),
     json_path: Path | None = Opt(None, "--json", help="Write the report as JSON"),
     strict: bool = Opt(False, "--strict", help="Exit with status 1 on warnings, too"),
@@ -56,12 +60,14 @@ def check_data_cli(
     """Count labels and look for faults in annotated data; exit with status 1 where training would not make sense.
 
     Errors: no documents or no labels in a split, no label shared with the training data, classes that a classifier
-    could not learn from or that are not exclusive as they should be. All else warns: unseen and rare labels, texts in
-    several splits or annotated in different ways, entities that no token fits, and more.
+    could not learn from or that are not exclusive as they should be, entity ids of another graph. All else warns:
+    unseen and rare labels, texts in several splits or annotated in different ways, entities that no token fits, and
+    more.
     """
     from spacy.cli._util import import_code, parse_config_overrides
 
     from ..data.checks import check
+    from ..kg.stores import open_graph
 
     files = {name: path for name, path in (("train", train), ("dev", dev), ("test", test)) if path is not None}
     if config_path is None and "train" not in files:
@@ -69,12 +75,14 @@ def check_data_cli(
     if config_path is not None and files:
         raise NlpkitError(Errors.N041.format(problem="Paths in a config are set with --paths.train"))
     overrides = parse_config_overrides(list(ctx.args))
+    graph = None if kb_path is None else open_graph(kb_path)
     if config_path is None:
-        report = check(read_files(files, lang), exclusive)
+        report = check(read_files(files, lang), exclusive, graph=graph)
     else:
         import_code(code_path)
         data = read_config(config_path, overrides)
-        report = check(data.corpora, data.exclusive if exclusive is None else exclusive)
+        wanted = data.exclusive if exclusive is None else exclusive
+        report = check(data.corpora, wanted, graph=graph, linked=data.linked)
         report.findings += data.noticed
     if json_path is not None:
         write_report(report, json_path)
@@ -119,23 +127,25 @@ def read_config(path: Path, overrides: dict[str, Any]) -> ConfigData:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            nlp, readers, exclusive = _resolve(path, overrides)
+            nlp, readers, exclusive, linked = _resolve(path, overrides)
             corpora = {name: list(reader(nlp)) for name, reader in readers.items()}
         except NlpkitError:
             raise
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise NlpkitError(Errors.N040.format(config=path, problem=one_line(error))) from error
     noticed = [finding(str(w.message)) for w in caught if str(w.message).startswith("[NW")]
-    return ConfigData(corpora, noticed, exclusive)
+    return ConfigData(corpora, noticed, exclusive, linked)
 
 
-def _resolve(path: Path, overrides: dict[str, Any]) -> tuple[Language, dict[str, Any], bool | None]:
-    """The pipeline of a config without components (the tokenizer is all that a reader needs), its readers, and whether
-    the labels of its classifiers are exclusive."""
+def _resolve(path: Path, overrides: dict[str, Any]) -> tuple[Language, dict[str, Any], bool | None, bool]:
+    """The pipeline of a config without components (the tokenizer is all that a reader needs), its readers, whether the
+    labels of its classifiers are exclusive, and whether it has a linker."""
     from spacy.util import load_config, load_model_from_config, resolve_dot_names
 
     config = load_config(path, overrides=overrides)
-    exclusive = _is_exclusive(config)
+    blocks = _trained_blocks(config)
+    exclusive = _is_exclusive(blocks)
+    linked = any(block.get("factory") in LINKERS for block in blocks)
     config["nlp"]["pipeline"] = []
     config["components"] = {}
     _drop_augmenters(config.get("corpora", {}))
@@ -144,13 +154,19 @@ def _resolve(path: Path, overrides: dict[str, Any]) -> tuple[Language, dict[str,
     names = {"train": config["training"]["train_corpus"], "dev": config["training"]["dev_corpus"]}
     if "path" in config["corpora"].get("test", {}) and config["corpora"]["test"]["path"] is not None:
         names["test"] = "corpora.test"
-    return nlp, dict(zip(names, resolve_dot_names(config, list(names.values())))), exclusive
+    return nlp, dict(zip(names, resolve_dot_names(config, list(names.values())))), exclusive, linked
 
 
-def _is_exclusive(config: Config) -> bool | None:
-    """Whether all classifiers of a config have exclusive labels; None without one."""
+def _trained_blocks(config: Config) -> list[dict[str, Any]]:
+    """The blocks of a config's components that training changes."""
     config = config.interpolate()
-    blocks = [config.get("components", {}).get(name, {}) for name in config.get("nlp", {}).get("pipeline", [])]
+    frozen = config.get("training", {}).get("frozen_components") or []
+    names = [name for name in config.get("nlp", {}).get("pipeline", []) if name not in frozen]
+    return [config.get("components", {}).get(name, {}) for name in names]
+
+
+def _is_exclusive(blocks: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Whether all classifiers among components have exclusive labels; None without one."""
     found = [
         block.get("exclusive", CLASSIFIERS[block["factory"]]) for block in blocks if block.get("factory") in CLASSIFIERS
     ]
@@ -175,6 +191,19 @@ def write_report(report: Report, path: Path) -> None:
         file_.write(srsly.json_dumps(report.to_dict(), indent=2) + "\n")
 
 
+def _print_links(names: Sequence[str], splits: Sequence[Split]) -> None:
+    labels = dict.fromkeys(label for split in splits for label in split.links)
+    kinds = dict.fromkeys(kind for split in splits for counts in split.links.values() for kind in counts)
+    if labels:
+        msg.divider("Links")
+        rows = [
+            (label, kind, *(split.links.get(label, {}).get(kind, 0) for split in splits))
+            for label in labels
+            for kind in kinds
+        ]
+        msg.table(rows, header=("Label", "Link", *names), aligns=("l", "l", *["r"] * len(names)), divider=True)
+
+
 def print_report(report: Report) -> None:
     """Print a report: a table of the splits, one of the labels, and the findings with their first places."""
     names = list(report.splits)
@@ -196,6 +225,7 @@ def print_report(report: Report) -> None:
         msg.divider("Labels")
         rows = [(kind, label, *(split.labels.get(kind, {}).get(label, 0) for split in splits)) for kind, label in kinds]
         msg.table(rows, header=("Kind", "Label", *names), aligns=("l", "l", *["r"] * len(names)), divider=True)
+    _print_links(names, splits)
     if report.findings:
         msg.divider("Findings")
     for finding in report.findings:

@@ -6,14 +6,16 @@ import string
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from ..attributes import DOC_ITEM_ID
 from ..errors import Errors, Warnings
 from .converters.classes import chosen, exclusive_problem
+from .converters.report import LINK_KINDS, LINKED, UNKNOWN_LINK, link_kind
 
 TRAIN = "train"
 FEW_EXAMPLES = 20
@@ -49,6 +51,8 @@ class Split:
     """Counts of one split.
 
     labels: Kind of annotation ("entity", "class", "span") to label to number of examples; rejected spans do not count.
+    links: Label to number of entities and spans that are linked to an id, known to be in no graph ("NIL"), or unknown;
+        empty where none is linked or NIL.
     missing (float): The share of tokens without entity annotation, 0 to 1.
     """
 
@@ -59,6 +63,15 @@ class Split:
     not_annotated: int = 0
     missing: float = 0.0
     labels: dict[str, dict[str, int]] = field(default_factory=dict)
+    links: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+class HoldsEntities(Protocol):
+    """What the checks ask of a graph."""
+
+    def numbers(self, ids: Sequence[str]) -> NDArray[Any]:
+        """The number of each id, -1 where the graph has no such entity."""
+        ...
 
 
 @dataclass
@@ -91,19 +104,28 @@ def finding(message: str, places: Iterable[str] = ()) -> Finding:
     return Finding(code, text, list(places))
 
 
-def check(corpora: Mapping[str, Sequence[Example]], exclusive: bool | None = None) -> Report:
+def check(
+    corpora: Mapping[str, Sequence[Example]],
+    exclusive: bool | None = None,
+    *,
+    graph: HoldsEntities | None = None,
+    linked: bool = False,
+) -> Report:
     """Check the splits of a corpus.
 
     corpora: Name of split ("train", "dev", ...) to its examples, the predicted side as the tokenizer makes it.
     exclusive: Whether the classes that a classifier is to learn exclude one another; None where there is none.
+    graph: The graph that the ids of entities are of. linked: Whether a linker is to learn from them, or a graph given.
     RETURNS (Report): Errors are N043 (no documents), N044 (no labels), N045 (no label shared with train), N114 (class
-        values that are no probabilities), and with a classifier N118 (classes that are not exclusive) and N119 (classes
-        that leave nothing to learn); all else is a warning, NW037 to NW046 and NW112.
+        values that are no probabilities), N203 (ids of another graph), and with a classifier N118 (classes that are not
+        exclusive) and N119 (classes that leave nothing to learn); all else is a warning, NW037 to NW046, NW112, NW200
+        and NW201.
     """
     splits = {name: count(examples) for name, examples in corpora.items()}
     findings = [*_check_labels(splits), *_check_repeated(corpora), *_check_learnable(corpora, exclusive)]
     for name, examples in corpora.items():
         findings += _check_spans(name, examples)
+        findings += _check_links(name, examples, splits[name], graph, linked or graph is not None)
         findings += _check_values(name, examples, _class_names(corpora.get(TRAIN, ())) if exclusive else None)
     return Report(splits, sorted(findings, key=lambda found: not found.is_error))
 
@@ -112,6 +134,7 @@ def count(examples: Sequence[Example]) -> Split:
     """Count documents, tokens and labels of one split."""
     split = Split(docs=len(examples))
     labels: dict[str, Counter[str]] = defaultdict(Counter)
+    links: dict[str, Counter[str]] = defaultdict(Counter)
     n_missing = 0
     for example in examples:
         doc = example.reference
@@ -123,12 +146,26 @@ def count(examples: Sequence[Example]) -> Split:
         n_missing += sum(token.ent_iob == _MISSING for token in doc)
         labels[ENTITY].update(ent.label_ for ent in doc.ents)
         labels[CLASS].update(chosen(doc.cats))
-        for key, group in doc.spans.items():
-            if key != INCORRECT_SPANS:
-                labels[SPAN].update(span.label_ for span in group)
+        for span in _group_spans(doc):
+            labels[SPAN][span.label_] += 1
+        for span in _linkable(doc):
+            links[span.label_][link_kind(span.kb_id_)] += 1
     split.missing = n_missing / split.tokens if split.tokens else 0.0
     split.labels = {kind: dict(counts.most_common()) for kind, counts in labels.items() if counts}
+    if any(counts.keys() - {UNKNOWN_LINK} for counts in links.values()):
+        split.links = {label: {kind: counts[kind] for kind in LINK_KINDS} for label, counts in links.items()}
     return split
+
+
+def _group_spans(doc: Doc) -> Iterator[Span]:
+    for key, group in doc.spans.items():
+        if key != INCORRECT_SPANS:
+            yield from group
+
+
+def _linkable(doc: Doc) -> Iterator[Span]:
+    yield from doc.ents
+    yield from _group_spans(doc)
 
 
 def _check_labels(splits: Mapping[str, Split]) -> Iterator[Finding]:
@@ -264,6 +301,29 @@ def _check_spans(name: str, examples: Sequence[Example]) -> Iterator[Finding]:
     for code in sorted(found):
         message = getattr(Warnings, code).format(count=len(found[code]), split=name)
         yield finding(message, found[code])
+
+
+def _check_links(
+    name: str, examples: Sequence[Example], split: Split, graph: HoldsEntities | None, linked: bool
+) -> Iterator[Finding]:
+    """Entities without ids where a linker is to learn from them, and ids that the graph does not have."""
+    if linked and examples and not any(counts[LINKED] for counts in split.links.values()):
+        yield finding(Warnings.NW200.format(split=name))
+    if graph is None:
+        return
+    found = [
+        (span.kb_id_, f"{_place(name, number, example.reference)}: {span.text!r} {_offsets(span)} {span.kb_id_}")
+        for number, example in enumerate(examples, start=1)
+        for span in _linkable(example.reference)
+        if link_kind(span.kb_id_) == LINKED
+    ]
+    ids = sorted({kb_id for kb_id, _ in found})
+    absent = {kb_id for kb_id, number in zip(ids, graph.numbers(ids).tolist()) if number < 0}
+    places = [place for kb_id, place in found if kb_id in absent]
+    if ids and len(absent) == len(ids):
+        yield finding(Errors.N203.format(split=name, count=len(ids), first=ids[0]), places)
+    elif absent:
+        yield finding(Warnings.NW201.format(count=len(places), total=len(found), split=name, ids=len(absent)), places)
 
 
 def _without_runs_of_blanks(ent: Span) -> str:

@@ -220,3 +220,40 @@ def test_exclusive_classes_of_files(tmp_path: Path) -> None:
     output = run("--train", train, "--exclusive", status=1)
     assert "train, document 3: the values of the labels add up to 0.8, not to 1" in output
     assert "[N042] check-data found 1 errors in the data (N118)" in output
+
+
+def write_links(path: Path, *ids: str) -> Path:
+    nlp = spacy.blank("en")
+    docs = []
+    for number in range(25 * len(ids)):
+        doc = nlp.make_doc(f"Acme {path.stem} {number}")
+        doc.ents = [doc.char_span(0, 4, label="ORG", kb_id=ids[number % len(ids)])]
+        docs.append(doc)
+    DocBin(docs=docs).to_disk(path)
+    return path
+
+
+def test_links_of_files_and_a_graph(tmp_path: Path) -> None:
+    kb = tmp_path / "kb.jsonl"
+    kb.write_text('{"id": "org:acme", "label": "Acme"}\n')
+    train = write_links(tmp_path / "train.spacy", "org:acme", "NIL", "")
+    dev = write_links(tmp_path / "dev.spacy", "org:acme", "org:other")
+    report_path = tmp_path / "report.json"
+    output = run("--train", train, "--dev", dev, "--kb", kb, "--json", report_path)
+    assert "Label Link train dev" in output
+    assert all(row in output for row in ("ORG linked 25 50", "ORG NIL 25 0", "ORG unknown 25 0"))
+    assert "[NW201] 25 of 50 links of 'dev' go to 1 ids" in output
+    assert srsly.read_json(report_path)["splits"]["dev"]["links"] == {"ORG": {"linked": 50, "NIL": 0, "unknown": 0}}
+    kb.write_text('{"id": "Q1", "label": "Acme"}\n')
+    assert "[N203] None of the 1 entity ids of 'train'" in run("--train", train, "--kb", kb, status=1)
+    assert "[N154]" in run("--train", train, "--kb", tmp_path / "no", status=1)
+
+
+def test_a_linker_in_a_config_wants_links(train: Path, dev: Path, tmp_path: Path) -> None:
+    config = tmp_path / "train.cfg"
+    linker = '[components]\n\n[components.linker]\nfactory = "entity_linker"\n'
+    config.write_text(CONFIG.replace('"absent"]', '"linker"]').replace("[components]\n", linker), encoding="utf8")
+    paths = ["--paths.train", train, "--paths.dev", dev]
+    assert "[NW200] No entity of 'train' has an id" in run(config, *paths)
+    config.write_text(config.read_text() + '\n[training]\nfrozen_components = ["linker"]\n', encoding="utf8")
+    assert "[NW200]" not in run(config, *paths)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_nlpkit.attributes import register_item_attributes
@@ -244,3 +247,53 @@ def test_classes_that_only_dev_has(nlp: Language) -> None:
     assert codes(report) == ["NW037"]
     assert only(report, "NW037").places == ["dev: World news, 1 examples"]
     assert codes(check({"train": train, "dev": dev[1:]})) == ["N045"]
+
+
+class Graph:
+    """A graph of a few ids, as far as the checks ask it."""
+
+    def __init__(self, *ids: str) -> None:
+        self.known = list(ids)
+
+    def numbers(self, ids: Sequence[str]) -> np.ndarray:
+        return np.array([self.known.index(kb_id) if kb_id in self.known else -1 for kb_id in ids], dtype=np.int64)
+
+
+def link(example: Example, *ids: str) -> Example:
+    """Give the entities of an example ids, in order."""
+    doc = example.reference
+    doc.set_ents([Span(doc, e.start, e.end, e.label, kb_id=kb_id) for e, kb_id in zip(doc.ents, ids, strict=True)])
+    return example
+
+
+def test_links_are_counted_by_label_and_kind(nlp: Language) -> None:
+    two = annotate(nlp, "Acme and Bolt in Oslo", ("Acme", "ORG"), ("Bolt", "ORG"), ("Oslo", "GPE"))
+    train = [link(two, "org:1", "NIL", ""), *sound(nlp, "In")]
+    train[1].reference.spans["names"] = [Span(train[1].reference, 0, 1, "NAME", kb_id="org:1")]
+    report = check({"train": train, "dev": sound(nlp, "At", 3)})
+    assert report.splits["train"].links == {
+        "ORG": {"linked": 1, "NIL": 1, "unknown": 20},
+        "GPE": {"linked": 0, "NIL": 0, "unknown": 1},
+        "NAME": {"linked": 1, "NIL": 0, "unknown": 0},
+    }
+    assert report.splits["dev"].links == {}
+    assert not set(codes(report)) & {"NW200", "NW201", "N203"}
+
+
+def test_ids_that_the_graph_lacks_are_listed(nlp: Language) -> None:
+    train = [link(example, "NIL" if i else "org:9") for i, example in enumerate(sound(nlp, "In"))]
+    train[1] = link(train[1], "org:1")
+    report = check({"train": train}, graph=Graph("org:1"))
+    found = only(report, "NW201")
+    assert found.places == ["train, document 1: 'Acme' (5:9 ORG) org:9"]
+    assert found.message.startswith("1 of 2 links of 'train' go to 1 ids")
+    report = check({"train": train}, graph=Graph("Q1"))
+    assert only(report, "N203").is_error
+    assert len(only(report, "N203").places) == 2
+    assert codes(check({"train": train}, graph=Graph("org:1", "org:9"))) == []
+
+
+def test_a_linker_without_links_to_learn_from(nlp: Language) -> None:
+    corpora = {"train": sound(nlp, "In"), "dev": [link(e, "NIL") for e in sound(nlp, "At", 3)]}
+    assert codes(check(corpora)) == []
+    assert codes(check(corpora, linked=True)) == codes(check(corpora, graph=Graph("org:1"))) == ["NW200", "NW200"]
