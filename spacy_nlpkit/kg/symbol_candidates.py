@@ -1,7 +1,7 @@
 """Candidates by stock symbol: every notation that `symbols.resolve` knows, its venue, and the day of the document."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,13 +33,14 @@ for _ending, _mic in RIC_VENUES.items():
 
 @dataclass(frozen=True)
 class _Symbol:
-    """What a mention says of a symbol: its root, its class of shares, its venue as a code of ISO 10383; and a share of
-    the score that is left for all candidates."""
+    """What a mention says of a symbol: its root, its class of shares, its venue as a code of ISO 10383, a share of the
+    score that is left for all candidates; and the key of the symbol as written."""
 
     root: str
     share_class: str = ""
     mic: str = ""
     share: float = 1.0
+    written: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class SymbolCandidates:
         for place, mention in enumerate(mentions):
             symbol = self._symbol(mention)
             if symbol is not None:
-                for key, share in _keys(symbol):
+                for key, share in _keys(symbol).items():
                     places.append(place)
                     keys.append(key)
                     shares.append(share * symbol.share)
@@ -78,14 +79,15 @@ class SymbolCandidates:
         return merge(graph, [weigh(graph, mentions, np.array(places, np.int64)[query], aliases, scores, source)], k)
 
     def _symbol(self, mention: Mention) -> _Symbol | None:
+        is_symbol = mention.label in self.labels and len(mention.text) <= MAX_SYMBOL
+        written = symbol_key(mention.text) if is_symbol else ""
         if mention.symbol:
             root, _, share_class = symbol_key(mention.symbol).partition(".")
-            return _Symbol(root, share_class, mention.mic)
-        if len(mention.text) > MAX_SYMBOL:
-            return None
-        if mention.label in self.labels:
+            return _Symbol(root, share_class, mention.mic, written=written)
+        if is_symbol:
             ticker = resolve(mention.text)
-            return _Symbol(symbol_key(ticker["root"]), ticker["share_class"] or "", ticker["mic"] or "")
+            root, share_class = symbol_key(ticker["root"]), ticker["share_class"] or ""
+            return _Symbol(root, share_class, ticker["mic"] or "", written=written)
         if mention.label in self.capital_labels and _CAPITALS.fullmatch(mention.text):
             return _Symbol(mention.text, share=CAPITALS)
         return None
@@ -99,16 +101,14 @@ def create_symbol_candidates(
     return SymbolCandidates(tuple(labels), tuple(capital_labels))
 
 
-def _keys(symbol: _Symbol) -> Iterator[tuple[str, float]]:
+def _keys(symbol: _Symbol) -> dict[str, float]:
     """The keys under which a graph can have a symbol, and the share of the score that each leaves."""
-    roots = [(symbol.root, OTHER_CLASS if symbol.share_class else 1.0)]
+    shares = {symbol.root: OTHER_CLASS if symbol.share_class else 1.0}
     if symbol.share_class:
-        roots += [(f"{symbol.root}.{symbol.share_class}", 1.0), (f"{symbol.root}{symbol.share_class}", 1.0)]
-    for root, share in roots:
-        if root:
-            yield root, share
-            for ending in _ENDINGS.get(symbol.mic, ()) if symbol.mic else _US_ENDINGS:
-                yield f"{root}.{ending}", share
+        shares |= {f"{symbol.root}.{symbol.share_class}": 1.0, f"{symbol.root}{symbol.share_class}": 1.0}
+    endings = _ENDINGS.get(symbol.mic, ()) if symbol.mic else _US_ENDINGS
+    keys = {f"{root}.{ending}": share for root, share in shares.items() for ending in endings}
+    return {key: share for key, share in {**keys, **shares, symbol.written: 1.0}.items() if key}
 
 
 def _agreement(graph: KnowledgeGraph, aliases: Ints, venues: Sequence[str]) -> Floats:
