@@ -67,8 +67,7 @@ def _settle(key: Callable[[str], str], text: str) -> str:
 
 
 def _name_key(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    plain = "".join(char for char in plain if not unicodedata.combining(char)).translate(_PLAIN_LETTERS)
+    plain = text.lower() if text.isascii() else _folded(text)
     plain = _INITIALS_DOT.sub("", _APOSTROPHES.sub("", plain.replace("&", " and ")))
     words = _WORDS.findall(plain)
     while len(words) > 1 and words[0] == "the":
@@ -78,6 +77,12 @@ def _name_key(text: str) -> str:
         if len(words) > 1 and words[-1] == "and":
             words = words[:-1]
     return " ".join(words)
+
+
+def _folded(text: str) -> str:
+    """Lower case, without compatibility forms, accents, strokes and ligatures."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join(char for char in plain if not unicodedata.combining(char)).translate(_PLAIN_LETTERS)
 
 
 def _symbol_key(text: str) -> str:
