@@ -56,14 +56,15 @@ class NameIndex:
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], max_postings: int = MAX_POSTINGS) -> None:
-        self._arrays = dict(arrays)
+        # Plain views: every slice of a memory map would be one, which takes far longer to make.
+        self._arrays = {name: np.asarray(part) for name, part in arrays.items()}
         self.max_postings = max_postings
         rows = len(arrays["key_offsets"]) - 1
-        self._frequency = np.diff(arrays["postings_offsets"])
+        self._frequency = np.diff(self._arrays["postings_offsets"])
         self._idf = _inverse_frequency(self._frequency, rows)
         # Of a trigram that no row has.
         self._unseen = _inverse_frequency(np.zeros(1), rows)[0]
-        self._row_norms = arrays["row_norms"]
+        self._row_norms = self._arrays["row_norms"]
 
     @classmethod
     def build(cls, texts: Sequence[str], max_postings: int = MAX_POSTINGS) -> NameIndex:
