@@ -123,11 +123,11 @@ class KnowledgeGraph(Protocol):
         """The number of each id, -1 where the graph has no such entity."""
         ...
 
-    def ids(self, entities: Sequence[int]) -> list[str]:
+    def ids(self, entities: Sequence[int] | Ints) -> list[str]:
         """The id of each entity."""
         ...
 
-    def labels(self, entities: Sequence[int]) -> list[str]:
+    def labels(self, entities: Sequence[int] | Ints) -> list[str]:
         """The label of each entity."""
         ...
 
@@ -135,12 +135,12 @@ class KnowledgeGraph(Protocol):
         """The priors of all entities: (entities,)."""
         ...
 
-    def types(self, entities: Sequence[int]) -> tuple[Ints, Ints]:
+    def types(self, entities: Sequence[int] | Ints) -> tuple[Ints, Ints]:
         """The types of each entity as places in `type_names`: how many each has (entities,), and all of them one after
         the other."""
         ...
 
-    def entities(self, entities: Sequence[int]) -> list[Entity]:
+    def entities(self, entities: Sequence[int] | Ints) -> list[Entity]:
         """Each entity with its aliases and edges."""
         ...
 
@@ -153,12 +153,12 @@ class KnowledgeGraph(Protocol):
         """The k most similar names of each text, by character n-grams and edit distance, best first."""
         ...
 
-    def neighbours(self, entities: Sequence[int]) -> tuple[Ints, Ints]:
+    def neighbours(self, entities: Sequence[int] | Ints) -> tuple[Ints, Ints]:
         """Entities that share an edge with each, in either direction: how many each has (entities,), and all of them
         one after the other."""
         ...
 
-    def alias_texts(self, aliases: Sequence[int]) -> list[str]:
+    def alias_texts(self, aliases: Sequence[int] | Ints) -> list[str]:
         """The text of each alias, as in the source."""
         ...
 

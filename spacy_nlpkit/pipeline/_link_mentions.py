@@ -1,0 +1,74 @@
+"""Mentions of a batch of documents for `kg_linker`: which spans, on which day, and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from spacy.tokens import Doc, Span
+
+from ..attributes import DOC_DATE
+from ..kg.candidates import NO_DAY, Mention
+from ..kg.expansion import Marked, expand
+from ..kg.graph import day_of
+from ..kg.link_features import Marks
+
+# Longer spans are no names; a recognizer that marks them has failed.
+MAX_LENGTH = 300
+
+
+class DocMentions(NamedTuple):
+    """The spans of a batch that are linked, each with its mention, and the spans that are passed over."""
+
+    spans: list[Span]
+    mentions: list[Mention]
+    marks: Marks
+    skipped: list[Span]
+
+
+def spans_of(doc: Doc, spans_key: str | None) -> list[Span]:
+    """The entities of a document, or the spans of a group."""
+    return list(doc.ents) if spans_key is None else list(doc.spans.get(spans_key, ()))
+
+
+def collect_mentions(
+    docs: Sequence[Doc], groups: Sequence[Sequence[Span]], labels: frozenset[str] | None, default_day: int
+) -> DocMentions:
+    """The mentions of spans, and what their documents say of them.
+
+    groups: The spans of each document. labels: Those that are linked; None for all. default_day: Of a document that has
+        no date.
+    """
+    spans: list[Span] = []
+    mentions: list[Mention] = []
+    skipped: list[Span] = []
+    places: list[tuple[int, int, int]] = []
+    for number, (doc, group) in enumerate(zip(docs, groups)):
+        short = [span for span in group if span.end_char - span.start_char <= MAX_LENGTH]
+        skipped += [span for span in group if span.end_char - span.start_char > MAX_LENGTH]
+        ordered = sorted(short, key=lambda span: (span.start_char, span.end_char))
+        marked = [Marked(span.text, span.label_, span.start_char, span.end_char) for span in ordered]
+        if not marked:
+            continue
+        for span, mention in zip(ordered, expand(marked, doc.text, doc_day(doc, default_day))):
+            if labels is not None and span.label_ not in labels:
+                skipped.append(span)
+                continue
+            spans.append(span)
+            mentions.append(mention)
+            places.append((number, span.start, span.end))
+    columns = np.array(places, dtype=np.int64).reshape(-1, 3).T
+    return DocMentions(spans, mentions, Marks(*columns), skipped)
+
+
+def doc_day(doc: Doc, default: int = NO_DAY) -> int:
+    """The day of a document from `doc._.date`, days since 1970-01-01; the default where it has none, or no ISO date."""
+    date = doc._.get(DOC_DATE)
+    if not date:
+        return default
+    try:
+        day = day_of(date)
+    except ValueError:
+        return default
+    return default if day is None else day
