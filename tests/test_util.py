@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from spacy_nlpkit.util import atomic_write, to_float
+from spacy_nlpkit.util import atomic_write, replace_folder, to_float
 
 
 def test_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
@@ -48,3 +48,19 @@ def test_floats_are_python_floats(value: object) -> None:
 
 def test_whole_numbers_become_floats() -> None:
     assert type(to_float(1)) is float
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    with replace_folder(folder) as aside:
+        (aside / "a").write_text("first")
+        assert not folder.exists()
+    with replace_folder(folder) as aside:
+        (aside / "b").write_text("second")
+        assert (folder / "a").exists()
+    assert [file.name for file in folder.iterdir()] == ["b"]
+    with pytest.raises(KeyboardInterrupt), replace_folder(folder) as aside:
+        (aside / "c").write_text("third")
+        raise KeyboardInterrupt
+    assert [file.name for file in folder.iterdir()] == ["b"]
+    assert [file.name for file in folder.parent.iterdir()] == ["folder"]
