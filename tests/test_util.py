@@ -50,7 +50,7 @@ def test_whole_numbers_become_floats() -> None:
     assert type(to_float(1)) is float
 
 
-def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     with replace_folder(folder) as aside:
         (aside / "a").write_text("first")
@@ -59,8 +59,13 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
         (aside / "b").write_text("second")
         assert (folder / "a").exists()
     assert [file.name for file in folder.iterdir()] == ["b"]
-    with pytest.raises(KeyboardInterrupt), replace_folder(folder) as aside:
-        (aside / "c").write_text("third")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with replace_folder(folder) as aside:
+            (aside / "c").write_text("third")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert [file.name for file in folder.iterdir()] == ["b"]
     assert [file.name for file in folder.parent.iterdir()] == ["folder"]
