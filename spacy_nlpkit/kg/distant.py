@@ -40,6 +40,8 @@ _WORD = re.compile(r"\S+")
 _POSSESSIVE = re.compile(r"['’]s\Z")
 _BRACKETS = re.compile(r"[()<>\[\]]")
 _MIN_OVERLAP = 0.5
+# Words more than the company's name has: `Apple Computer` of Apple.
+_MAX_EXTRA = 2
 
 
 @dataclass(frozen=True)
@@ -212,31 +214,38 @@ def name_before(text: str, end: int, names: Sequence[Sequence[str]], agreement: 
     is_cut = len(piece) == _MAX_NAME
     piece = piece.rstrip(" \t\n\r\xa0,;\"'”’")
     best: tuple[int, int] | None = None
-    most = 0
-    for name in dict.fromkeys((piece, _POSSESSIVE.sub("", piece))):
+    least: tuple[int, int, int] | None = None
+    for name in dict.fromkeys((_POSSESSIVE.sub("", piece), piece)):
         # The first word of a window may have lost its beginning.
         words = [found.start() for found in _WORD.finditer(name)][is_cut:]
         for start in reversed(words[-_MAX_WORDS:]):
             start += len(name[start:]) - len(name[start:].lstrip("\"'“‘-"))
-            key = name_key(name[start:]).split()
-            # Of equal keys the shorter text: without an article before it.
-            if len(key) > most and any(_agrees(key, other, name[start:], agreement) for other in names):
-                best, most = (first + start, first + len(name)), len(key)
-        if best is not None:
-            return best
+            ranks = (_rank(name_key(name[start:]).split(), other, name[start:], agreement) for other in names)
+            rank = min((rank for rank in ranks if rank is not None), default=None)
+            # Of equal ranks the shorter text: without an article before it.
+            if rank is not None and (least is None or rank < least):
+                best, least = (first + start, first + len(name)), rank
+    return best
+
+
+def _rank(key: list[str], name: Sequence[str], written: str, agreement: str) -> tuple[int, int, int] | None:
+    """How far a text agrees with a name, the least best; None where it does not.
+
+    Headlines run into the sentence, `Gateway Narrows Loss Gateway Inc. (GTW)`: an equal name comes before a longer one.
+    """
+    if key == name:
+        return 0, 0, -len(key)
+    if agreement == "exact" or not key or _has_plain_word(written, name):
+        return None
+    if key == name[: len(key)]:
+        return 1, 0, -len(key)
+    extra = len(key) - len(name)
+    if key[: len(name)] == name and extra <= _MAX_EXTRA:
+        return 2, extra, -len(key)
+    common = set(key) & set(name)
+    if agreement == "overlap" and key[0] in common and len(common) >= _MIN_OVERLAP * len(name) and extra <= _MAX_EXTRA:
+        return 3, -len(common), len(key)
     return None
-
-
-def _agrees(key: list[str], other: Sequence[str], written: str, agreement: str) -> bool:
-    if key == other:
-        return True
-    if agreement == "exact" or not key or _has_plain_word(written, other):
-        return False
-    shared = min(len(key), len(other))
-    if key[:shared] == list(other[:shared]):
-        return True
-    common = set(key) & set(other)
-    return agreement == "overlap" and key[0] in common and len(common) >= _MIN_OVERLAP * len(other)
 
 
 def _has_plain_word(written: str, name: Sequence[str]) -> bool:

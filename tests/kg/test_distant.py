@@ -76,6 +76,10 @@ def spans(task: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("said Berkshire Hathaway (NYSE:BRK.B, news)", "Berkshire Hathaway", "BRK.B", "org:berkshire"),
         ('a "Berkshire" (BRK.A) share', "Berkshire", "BRK.A", "org:berkshire"),
         ("Facebook's (FB) page", "Facebook", "FB", "org:facebook"),
+        ("Facebook Narrows Loss Facebook Inc. (FB)", "Facebook Inc.", "FB", "org:facebook"),
+        ("Facebook Holds Facebook Inc.'s (FB)", "Facebook Inc.", "FB", "org:facebook"),
+        ("Facebook Social Network's (FB)", "Facebook Social Network", "FB", "org:facebook"),
+        ("The Facebook Social Network (FB)", "Facebook Social Network", "FB", "org:facebook"),
     ],
 )
 def test_pairs_of_name_and_symbol(graph: KnowledgeGraph, text: str, name: str, symbol: str, kb_id: str) -> None:
@@ -94,6 +98,7 @@ def test_pairs_of_name_and_symbol(graph: KnowledgeGraph, text: str, name: str, s
         ("Meta Platforms (META) rose.", "2021", distant.OTHER_NAME),
         ("Monsanto (NASDAQ: FB) rose.", "2013", distant.OTHER_NAME),
         ("A rival of Facebook bought it (FB).", None, distant.OTHER_NAME),
+        ("Facebook Is Not The Name (FB).", None, distant.OTHER_NAME),
         ("Berkshire (B) Hathaway, (FB) rose", None, distant.OTHER_NAME),
         ("$FB and FB.O and NASDAQ: FB", None, None),
         ("(FB)", None, None),
