@@ -19,6 +19,7 @@ Tok2Vec = Model[list[Doc], list[Floats2d]]
 START = 0.1
 # Tokens on each side of a mention that are pooled with it.
 WINDOW = 15
+_START, _START_NIL = "start", "start_nil"
 
 
 class Words(NamedTuple):
@@ -56,9 +57,7 @@ class LinkBatch(NamedTuple):
 Scorer = Model[LinkBatch, Floats1d]
 
 
-def link_scorer(
-    tok2vec: Tok2Vec | None, width: int, hidden: int, rows: int, surface: Sequence[float], nil: Sequence[float]
-) -> Scorer:
+def link_scorer(tok2vec: Tok2Vec | None, width: int, hidden: int, rows: int) -> Scorer:
     """Scores: those of all candidates, then for each mention that of linking it to none: (candidates + mentions,).
 
     A score is linear in the features, with the weights it starts from, plus that of a network which sees the features
@@ -66,10 +65,9 @@ def link_scorer(
     from its document's words and the encoder's. The network starts from zero: untrained, the features alone decide.
 
     tok2vec: Encoder, or None. width: Of both vectors. hidden: Of the network. rows: Of the hashed table of words, a
-        power of two. surface, nil: Weights of the features at the start.
+        power of two. `start_from` gives the weights of the features at the start.
     """
-    n_features = len(surface)
-    network: Model = chain(Maxout(nO=hidden, nI=n_features + width, nP=2, dropout=0.0), _zeros(1, hidden))
+    network: Model = chain(Maxout(nO=hidden, nP=2, dropout=0.0), _zeros(1, hidden))
     layers: list[Model] = [network, _zeros(1, width)]
     if tok2vec is not None:
         layers += [Linear(nO=width), tok2vec]
@@ -80,12 +78,17 @@ def link_scorer(
         layers=layers,
         params={"surface": None, "nil": None, "E": None},
         dims={"width": width, "rows": rows},
-        attrs={"start": [float(weight) for weight in surface], "start_nil": [float(weight) for weight in nil]},
     )
     model.set_ref("output_layer", network)
     if tok2vec is not None:
         model.set_ref("tok2vec", tok2vec)
     return model
+
+
+def start_from(model: Scorer, surface: Sequence[float], nil: Sequence[float]) -> None:
+    """Set the weights that the features of candidates, and of linking to none, have when the model is initialized."""
+    model.attrs[_START] = [float(weight) for weight in surface]
+    model.attrs[_START_NIL] = [float(weight) for weight in nil]
 
 
 def _zeros(nO: int, nI: int) -> Model[Floats2d, Floats2d]:
@@ -102,12 +105,14 @@ def _init(model: Scorer, X: LinkBatch | None = None, Y: Any = None) -> None:
             (first, *_) = tok2vec.predict(X.docs[:1])
             project.set_dim("nI", 2 * first.shape[1])
         project.initialize()
+    start = model.attrs[_START]
+    network.layers[0].set_dim("nI", len(start) + model.get_dim("width"), force=True)
     network.initialize()
     nil_output.initialize()
     shape = (model.get_dim("rows"), model.get_dim("width"))
     model.set_param("E", ops.asarray2f(np.random.uniform(-START, START, shape).astype("float32")))
-    model.set_param("surface", ops.asarray1f(model.attrs["start"]))
-    model.set_param("nil", ops.asarray1f(model.attrs["start_nil"]))
+    model.set_param("surface", ops.asarray1f(start))
+    model.set_param("nil", ops.asarray1f(model.attrs[_START_NIL]))
 
 
 def _forward(model: Scorer, batch: LinkBatch, is_train: bool) -> tuple[Floats1d, Callable[[Floats1d], Any]]:

@@ -159,7 +159,7 @@ def build_ngram_cnn(
 def build_recurrent(
     tok2vec: Tok2Vec | None = None,
     cell: Literal["rnn", "lstm", "gru"] = "gru",
-    input_width: int = 128,
+    input_width: int | None = None,
     hidden_width: int = 96,
     depth: int = 1,
     bidirectional: bool = True,
@@ -172,7 +172,8 @@ def build_recurrent(
 
     tok2vec: Embedding of the tokens, or any encoder; null for `spacy_nlpkit.WordEmbedding.v1`.
     cell: `rnn`, `lstm` or `gru`.
-    input_width: Width to which the token vectors are projected.
+    input_width: Width to which the token vectors are projected; null for as they are (`hidden_width` where the encoder
+        does not know its width beforehand, as a transformer).
     hidden_width: Width of the state, in each direction.
     depth: Layers.
     bidirectional: Read the text in both directions.
@@ -186,10 +187,12 @@ def build_recurrent(
     if not pooling:
         raise _wrong("pooling", "Recurrent", "one or more of last, attention, max", pooling)
     tok2vec = tok2vec or build_word_embedding()
-    rnn = recurrent_pooling(cell, input_width, hidden_width, depth, bidirectional, pooling, dropout)
-    project: Model = with_array(Linear(nO=input_width))
+    known = tok2vec.maybe_get_dim("nO") if input_width is None else None
+    width = known or input_width or hidden_width
+    rnn = skip_empty(recurrent_pooling(cell, width, hidden_width, depth, bidirectional, pooling, dropout))
+    project: list[Model] = [] if known else [with_array(Linear(nO=width))]
     output = linear_output(nO)
-    return as_token_classifier(tok2vec, chain(project, skip_empty(rnn), Dropout(), output), output, exclusive_classes)
+    return as_token_classifier(tok2vec, chain(*project, rnn, Dropout(), output), output, exclusive_classes)
 
 
 def build_ensemble(
