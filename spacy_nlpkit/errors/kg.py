@@ -10,8 +10,8 @@ class KgErrors:
     N152 = "{path}: {problem}. Give {expected}."
     N153 = "{path}: no entity could be read ({counts}), nothing was written. First: {first}"
     N154 = (
-        "{path}: no knowledge graph can be opened there: {problem}. Build it with `python -m spacy nlpkit build-kb`, or "
-        "correct the path."
+        "{path}: no knowledge graph can be opened there: {problem}. Build it with `python -m spacy nlpkit build-kb`, "
+        "or correct the path."
     )
     N155 = (
         "{path}: the graph was built with schema {found}, this version of the package reads schema {wanted}. Build it "
@@ -19,8 +19,8 @@ class KgErrors:
     )
     N156 = "{path}: {problem}. The file was changed or damaged after it was built: build the graph again."
     N157 = (
-        "{path}: the graph there has the content hash {found}, but what was opened before had {expected}. Open it again "
-        "with `open_graph`, or put the former graph back."
+        "{path}: the graph there has the content hash {found}, but what was opened before had {expected}. Open it "
+        "again with `open_graph`, or put the former graph back."
     )
     N158 = (
         "{path}: something other than a knowledge graph is there, which is not overwritten. Name another folder, or "

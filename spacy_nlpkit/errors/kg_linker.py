@@ -4,6 +4,29 @@
 class KgLinkerErrors:
     """What stops the work."""
 
+    # 215-234: the component and its scores
+    N215 = (
+        "The component '{name}' cannot use the model '{model}': it has to score candidates. Take the architecture "
+        "spacy_nlpkit.LinkScorer.v1 in [components.{name}.model]."
+    )
+    N216 = (
+        "The component '{name}' has no knowledge graph. Set one by nlp.get_pipe('{name}').set_kb(path), or in "
+        "[initialize.components.{name}.graph] before training; `python -m spacy nlpkit build-kb` makes one."
+    )
+    N217 = (
+        "The knowledge graph beside the component '{name}' is not the one that was saved with it (hash {found} in "
+        "place of {expected}). Restore the folder, or load with exclude=['kb'] and call set_kb(path)."
+    )
+    N218 = (
+        "The loader spacy_nlpkit.KnowledgeGraph.v1 has no path. Name a graph in [paths] kg, or on the command line: "
+        "--paths.kg corpus/kb."
+    )
+
 
 class KgLinkerWarnings:
     """What the work goes on after."""
+
+    NW215 = (
+        "The component '{name}' was trained with another knowledge graph than the one it has now. New entities need no "
+        "training, but if the graph has changed much, train and calibrate again."
+    )

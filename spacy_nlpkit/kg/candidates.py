@@ -50,6 +50,11 @@ class Candidates(NamedTuple):
     source: NDArray[np.uint8]
     timing: NDArray[np.uint8]
 
+    def take(self, rows: NDArray) -> Candidates:
+        """The candidates at these places, or where a mask holds."""
+        mention, entity, alias, score, source, timing = (column[rows] for column in self)
+        return Candidates(mention, entity, alias, score, source, timing)  # type: ignore[arg-type]
+
 
 # Bits of `Candidates.source`, by name.
 SOURCES = {"exact": 1, "symbol": 2, "identifier": 4, "fuzzy": 8, "expansion": 16}

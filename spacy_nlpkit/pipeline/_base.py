@@ -89,6 +89,10 @@ class NlpkitPipe(TrainablePipe):
         """Hook: fix the model's output dimension from the labels, before the model is initialized."""
         raise NotImplementedError(type(self).__name__)
 
+    def sample_input(self, examples: list[Example]) -> Any:
+        """Hook: what a model infers its input dimensions from."""
+        return [example.x for example in examples]
+
     def sample_output(self, n_docs: int) -> Any:
         """Hook: what a model infers its output dimension from where `set_model_output` cannot fix it."""
         return None
@@ -117,11 +121,11 @@ class NlpkitPipe(TrainablePipe):
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         self._forget()
         found: set[str] = set()
-        sample: list[Doc] = []
+        sample: list[Example] = []
         for example in self.survey(get_examples()):
             found.update(self.labels_of(example))
             if len(sample) < INIT_SAMPLE:
-                sample.append(example.x)
+                sample.append(example)
             elif labels is not None and not self.surveys_all:
                 break
         for label in sorted(found) if labels is None else labels:
@@ -131,8 +135,8 @@ class NlpkitPipe(TrainablePipe):
         if not self.vocab.vectors.size and any(node.name == "static_vectors" for node in self.model.walk()):
             raise NlpkitError(Errors.N007.format(name=self.name))
         self.set_model_output()
-        sample = [doc for doc in sample if len(doc)] or sample
-        self.model.initialize(X=sample, Y=self.sample_output(len(sample)))
+        sample = [example for example in sample if len(example.x)] or sample
+        self.model.initialize(X=self.sample_input(sample), Y=self.sample_output(len(sample)))
 
     def _forget(self) -> None:
         """Drop the calibration: it belongs to the weights it was fitted on, and these change."""

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from spacy.language import Language
 
 from ..errors import Errors, NlpkitError
+from ..kg.graph import KnowledgeGraph
+from ..kg.stores import open_graph
 from ..listings import ListingTable
 
 
@@ -41,5 +43,23 @@ def create_listings_loader(
             short_names=short_names,
             columns=columns,
         )
+
+    return load
+
+
+def create_graph_loader(
+    path: str | None = None, languages: list[str] | None = None, uri_template: str = ""
+) -> Callable[[Language | None], KnowledgeGraph]:
+    """`spacy_nlpkit.KnowledgeGraph.v1`: a graph for `[initialize.components.kg_linker.graph]`.
+
+    path (str): Folder that `build-kb` made, or a file. languages, uri_template: Of a file; see `kg.stores.open_graph`.
+    RETURNS (Callable[[Language | None], KnowledgeGraph]): Opens the graph when called.
+    RAISES: When called, N218 without a path, and as `open_graph`.
+    """
+
+    def load(nlp: Language | None = None) -> KnowledgeGraph:
+        if path is None:
+            raise NlpkitError(Errors.N218)
+        return open_graph(path, languages=languages or (), uri_template=uri_template)
 
     return load
