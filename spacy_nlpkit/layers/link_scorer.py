@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
-from thinc.api import Linear, Maxout, Model, chain, zero_init
+from thinc.api import Dropout, Linear, Maxout, Model, chain, zero_init
 from thinc.types import Floats1d, Floats2d
 
 from .ngrams import expand_ranges
@@ -67,7 +67,7 @@ def link_scorer(tok2vec: Tok2Vec | None, width: int, hidden: int, rows: int) -> 
     tok2vec: Encoder, or None. width: Of both vectors. hidden: Of the network. rows: Of the hashed table of words, a
         power of two. `start_from` gives the weights of the features at the start.
     """
-    network: Model = chain(Maxout(nO=hidden, nP=2, dropout=0.0), _zeros(1, hidden))
+    network: Model = chain(Maxout(nO=hidden, nP=2), Dropout(0.0), _zeros(1, hidden))
     layers: list[Model] = [network, _zeros(1, width)]
     if tok2vec is not None:
         layers += [Linear(nO=width), tok2vec]
