@@ -187,7 +187,7 @@ def _encode(
         d_pooled = backprop_project(d_encoded)
         d_tokens = ops.alloc2f(*tokens.shape)
         for part, backprop_mean in zip(ops.xp.split(d_pooled, 2, axis=1), backprops):
-            backprop_mean(part, d_tokens)
+            backprop_mean(ops.as_contig(part), d_tokens)
         return backprop_tok2vec(ops.unflatten(d_tokens, ops.asarray1i(doc_lengths)))
 
     return encoded, backprop
