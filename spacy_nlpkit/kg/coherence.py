@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .columns import ranges
-from .graph import Floats, Ints, KnowledgeGraph
-from .label_types import near_entities
+from .graph import Floats, Ints, KnowledgeGraph, ranges
 
 # Bounds of the work: neighbours of one candidate, and candidates of one mention that are looked at.
 MAX_NEIGHBOURS = 512
@@ -25,22 +23,32 @@ def coherence(graph: KnowledgeGraph, doc_of_mention: Ints, mention: Ints, entity
     if len(likely) < 2:
         return np.zeros(len(mention), np.float32)
     doc, n = doc_of_mention[mention], graph.meta.n_entities
+    # Of each entity of a document its best chance, the mention that has it, and the best of another mention: a mention
+    # takes nothing from its own candidates, and an entity that several may mean counts once.
     keys = doc[likely] * n + entity[likely]
-    order = np.argsort(keys, kind="stable")
-    sorted_keys, sorted_rows = keys[order], likely[order]
+    order = np.lexsort((-chance[likely], keys))
+    keys, rows = keys[order], likely[order]
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    last = np.concatenate([first[1:], [len(keys)]]) - 1
+    best, owner = chance[rows[first]], mention[rows[first]]
+    second = np.where(last > first, chance[rows[np.minimum(first + 1, last)]], 0.0)
+    counts, near = _likely_neighbours(graph, entity, np.unique(entity[likely]))
+    candidates = np.repeat(np.arange(len(entity)), counts)
+    wanted = doc[candidates] * n + near
+    places = np.minimum(np.searchsorted(keys[first], wanted), len(first) - 1)
+    met = keys[first][places] == wanted
+    candidates, places = candidates[met], places[met]
+    taken = np.where(owner[places] == mention[candidates], second[places], best[places])
+    return np.bincount(candidates, taken, minlength=len(mention)).astype(np.float32)
+
+
+def _likely_neighbours(graph: KnowledgeGraph, entity: Ints, likely: Ints) -> tuple[Ints, Ints]:
+    """Of each candidate those neighbours that are among some entities: how many, and all one after the other."""
     distinct, which = np.unique(entity, return_inverse=True)
-    counts, near = near_entities(graph, distinct, MAX_NEIGHBOURS)
+    counts, near = graph.neighbours(distinct)
+    looked_at = np.minimum(counts, MAX_NEIGHBOURS)
+    near = near[ranges(np.cumsum(counts) - counts, looked_at)]
+    kept = np.isin(near, likely)
+    counts = np.bincount(np.repeat(np.arange(len(distinct)), looked_at)[kept], minlength=len(distinct))
     starts = (np.cumsum(counts) - counts)[which]
-    rows = np.repeat(np.arange(len(entity)), counts[which])
-    wanted = doc[rows] * n + near[ranges(starts, counts[which])]
-    first = np.searchsorted(sorted_keys, wanted, side="left")
-    found = np.searchsorted(sorted_keys, wanted, side="right") - first
-    pairs, others = np.repeat(rows, found), sorted_rows[ranges(first, found)]
-    apart = (mention[pairs] != mention[others]) & (entity[pairs] != entity[others])
-    pairs, others = pairs[apart], others[apart]
-    # An entity that several mentions may mean counts once, by its best chance.
-    best = np.lexsort((-chance[others], entity[others], pairs))
-    pairs, others = pairs[best], others[best]
-    new = np.ones(len(pairs), bool)
-    new[1:] = (pairs[1:] != pairs[:-1]) | (entity[others][1:] != entity[others][:-1])
-    return np.bincount(pairs[new], chance[others[new]], minlength=len(mention)).astype(np.float32)
+    return counts[which], near[kept][ranges(starts, counts[which])]

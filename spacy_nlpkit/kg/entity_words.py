@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.strings import hash_string  # type: ignore[attr-defined]
 
-from .columns import ranges
-from .graph import Ints, KnowledgeGraph
+from .graph import Ints, KnowledgeGraph, ranges
 
 Hashes = NDArray[np.uint64]
 
@@ -43,13 +42,19 @@ class EntityWords:
     def of(self, entities: Ints) -> tuple[Ints, Hashes]:
         """The distinct words of each entity: how many each has (entities,), and all of them one after the other."""
         if len(self._words) > _CACHE:
-            self._words.clear()
-        missing = [number for number in dict.fromkeys(entities.tolist()) if number not in self._words]
+            self._words = {}
+        # Other threads may begin a new one in between.
+        words = self._words
+        missing = [number for number in dict.fromkeys(entities.tolist()) if number not in words]
         if missing:
-            self._words.update(zip(missing, self._read(missing)))
-        found = [self._words[number] for number in entities.tolist()]
+            words.update(zip(missing, self._read(missing)))
+        found = [words[number] for number in entities.tolist()]
         lengths = np.fromiter(map(len, found), np.int64, len(found))
         return lengths, np.concatenate(found) if found else np.zeros(0, np.uint64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process reads what it needs: the words are the graph's, and many.
+        return {**self.__dict__, "_words": {}}
 
     def weights(self, words: Hashes) -> NDArray[np.float32]:
         """Inverse document frequency of each word: log((1 + n) / (1 + entities with the word)) of a sample."""
@@ -117,7 +122,7 @@ def overlap(
     # Of each entity the words that any text has, as numbers of the vocabulary.
     places = np.minimum(np.searchsorted(vocabulary, found), max(len(vocabulary) - 1, 0))
     met = vocabulary[places] == found if len(vocabulary) else np.zeros(len(found), bool)
-    met_lengths = _sums(met.astype(np.int64), lengths)
+    met_lengths = _sums(met, lengths).astype(np.int64)
     met_words = places[met]
     starts = np.cumsum(met_lengths) - met_lengths
     counts = met_lengths[which]
@@ -132,8 +137,7 @@ def overlap(
     return (dots / np.maximum(norms, 1e-6)).astype(np.float32)
 
 
-def _sums(values: NDArray[Any], lengths: Ints) -> NDArray[Any]:
-    """Sums of consecutive segments, of which some may be empty."""
-    total = np.concatenate([np.zeros(1, dtype=values.dtype), np.cumsum(values)])
-    ends = np.cumsum(lengths)
-    return total[ends] - total[ends - lengths]
+def _sums(values: NDArray[Any], lengths: Ints) -> NDArray[np.float64]:
+    """Sums of consecutive segments, of which some may be empty, each by itself: none depends on what stands before."""
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    return np.bincount(owner, values, minlength=len(lengths)).astype(np.float64)

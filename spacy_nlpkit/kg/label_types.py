@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .columns import ranges
 from .graph import Floats, Ints, KnowledgeGraph
 
 _PERSON = frozenset({
@@ -84,10 +83,3 @@ class LabelTypes:
 def _groups_of(type_name: str) -> list[bool]:
     words = {word.lower() for word in _WORDS.findall(type_name)}
     return [bool(words & group) for group in _GROUPS]
-
-
-def near_entities(graph: KnowledgeGraph, entities: Ints, most: int) -> tuple[Ints, Ints]:
-    """As `KnowledgeGraph.neighbours`, at most the first `most` of each."""
-    counts, found = graph.neighbours(entities)
-    kept = np.minimum(counts, most)
-    return kept, found[ranges(np.cumsum(counts) - counts, kept)]
