@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from thinc.api import Dropout, Linear, Maxout, Model, chain, zero_init
 from thinc.types import Floats1d, Floats2d
 
-from .ngrams import expand_ranges
+from .ngrams import expand_ranges, sum_rows
 
 Ints = NDArray[np.int64]
 Tok2Vec = Model[list[Doc], list[Floats2d]]
@@ -39,7 +39,7 @@ class LinkBatch(NamedTuple):
     docs: The documents. doc, start, end (mentions,): Where each mention stands: document, first token, end.
     mention (candidates,): The mention of each candidate, ascending. entity (candidates,): Place of its entity among
     those of `entity_words`. features (candidates, features), nil_features (mentions, features): float32.
-    entity_words: Of each distinct entity. mention_words: Of each mention: its document's, and its label.
+    entity_words: Of each distinct entity. doc_words: Of each document. label (mentions,) uint64: Hash of each label.
     """
 
     docs: list[Doc]
@@ -51,7 +51,8 @@ class LinkBatch(NamedTuple):
     features: NDArray[np.float32]
     nil_features: NDArray[np.float32]
     entity_words: Words
-    mention_words: Words
+    doc_words: Words
+    label: NDArray[np.uint64]
 
 
 Scorer = Model[LinkBatch, Floats1d]
@@ -120,7 +121,11 @@ def _forward(model: Scorer, batch: LinkBatch, is_train: bool) -> tuple[Floats1d,
     network, nil_output, *encoder = model.layers
     surface, nil_weights = model.get_param("surface"), model.get_param("nil")
     entities, backprop_entities = _bag(model, batch.entity_words)
-    mentions, backprop_mentions = _bag(model, batch.mention_words)
+    texts, backprop_texts = _bag(model, batch.doc_words)
+    one = np.ones(len(batch.label))
+    labels, backprop_labels = _bag(model, Words(one.astype("int64"), batch.label, one.astype("float32")))
+    of_doc = ops.asarray1i(batch.doc)
+    mentions = texts[of_doc] + labels
     backprop_encoder = None
     if encoder:
         encoded, backprop_encoder = _encode(encoder[0], encoder[1], batch, is_train)
@@ -128,8 +133,8 @@ def _forward(model: Scorer, batch: LinkBatch, is_train: bool) -> tuple[Floats1d,
     of_mention, of_entity = ops.asarray1i(batch.mention), ops.asarray1i(batch.entity)
     features, nil_features = ops.asarray2f(batch.features), ops.asarray2f(batch.nil_features)
     left, right = mentions[of_mention], entities[of_entity]
-    learned, backprop_network = network(ops.xp.concatenate([features, left * right], axis=1), is_train)
-    learned_nil, backprop_nil = nil_output(mentions, is_train)
+    learned, backprop_network = _run(network, ops.xp.concatenate([features, left * right], axis=1), is_train)
+    learned_nil, backprop_nil = _run(nil_output, mentions, is_train)
     scores = features @ surface + learned[:, 0]
     nil_scores = nil_features @ nil_weights + learned_nil[:, 0]
 
@@ -143,12 +148,23 @@ def _forward(model: Scorer, batch: LinkBatch, is_train: bool) -> tuple[Floats1d,
         d_entities = ops.alloc2f(*entities.shape)
         ops.scatter_add(d_entities, of_entity, d_product * left)
         d_table = ops.alloc2f(*model.get_param("E").shape)
-        backprop_entities(d_entities, d_table)
-        backprop_mentions(d_mentions, d_table)
+        d_texts = ops.alloc2f(*texts.shape)
+        ops.scatter_add(d_texts, of_doc, d_mentions)
+        for backprop_words, gradient in (
+            (backprop_entities, d_entities), (backprop_texts, d_texts), (backprop_labels, d_mentions)
+        ):  # fmt: skip
+            backprop_words(gradient, d_table)
         model.inc_grad("E", d_table)
         return backprop_encoder(d_mentions) if backprop_encoder is not None else batch.docs
 
     return ops.xp.concatenate([scores, nil_scores]), backprop
+
+
+def _run(layer: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool) -> tuple[Any, Callable[[Any], Any]]:
+    """Scores of rows, (rows, 1), of which there may be none: `Maxout` fails there."""
+    if len(X):
+        return layer(X, is_train)
+    return layer.ops.alloc2f(0, 1), lambda d_scores: X
 
 
 def _bag(model: Scorer, words: Words) -> tuple[Floats2d, Callable[[Floats2d, Floats2d], None]]:
@@ -158,7 +174,7 @@ def _bag(model: Scorer, words: Words) -> tuple[Floats2d, Callable[[Floats2d, Flo
     found = ((words.hashes ^ (words.hashes >> np.uint64(32))) & np.uint64(len(table) - 1)).astype("int64")
     rows, lengths = ops.asarray1i(found), ops.asarray1i(words.lengths)
     weights = ops.asarray2f(words.weights[:, None])
-    summed = ops.reduce_sum(table[rows] * weights, lengths) if len(found) else ops.alloc2f(len(lengths), table.shape[1])
+    summed = sum_rows(ops, table[rows] * weights, lengths)
 
     def backprop(d_summed: Floats2d, d_table: Floats2d) -> None:
         if len(found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from spacy.strings import hash_string  # type: ignore[attr-defined]
 from spacy.tokens import Doc
 
-from ..kg.candidates import CandidateGenerator, Candidates
+from ..kg.candidates import CandidateGenerator, Candidates, Mention
 from ..kg.entity_words import EntityWords
 from ..kg.graph import KnowledgeGraph
 from ..kg.label_types import LabelTypes
@@ -19,6 +20,8 @@ from ..layers.link_scorer import LinkBatch, Words
 from ._link_mentions import DocMentions
 
 Floats = NDArray[np.float64]
+# Times as many candidates are looked for where types may rule some out.
+WIDER = 4
 
 
 class Found(NamedTuple):
@@ -55,9 +58,10 @@ class LinkScoring:
 
     def find(self, docs: list[Doc], mentions: DocMentions) -> Found:
         """Candidates of mentions, with their features."""
-        found = self.generator(self.graph, mentions.mentions, self.k)
         if self.types.allowed:
-            found = self._permitted(mentions, found)
+            found = self._permitted(mentions, self.generator(self.graph, mentions.mentions, WIDER * self.k))
+        else:
+            found = self.generator(self.graph, mentions.mentions, self.k)
         features = compute_features(
             self.graph, self.words, self.types, docs, mentions.marks, mentions.mentions, found, surface_weights()
         )
@@ -67,8 +71,9 @@ class LinkScoring:
         labels = sorted({mention.label for mention in mentions.mentions})
         place = {label: number for number, label in enumerate(labels)}
         of_mention = np.array([place[mention.label] for mention in mentions.mentions], np.int64)
-        keep = self.types.permitted(labels, of_mention[found.mention], found.entity)
-        return found.take(keep)
+        left = found.take(self.types.permitted(labels, of_mention[found.mention], found.entity))
+        rank = np.arange(len(left.mention)) - np.searchsorted(left.mention, left.mention)
+        return left.take(rank < self.k)
 
     def batch(self, found: Found) -> LinkBatch:
         """What the model reads."""
@@ -83,30 +88,33 @@ class LinkScoring:
             features=found.features.candidate,
             nil_features=found.features.nil,
             entity_words=self._entity_words(distinct),
-            mention_words=self._mention_words(found),
+            doc_words=self._doc_words(found.docs),
+            label=_label_hashes(found.mentions.mentions),
         )
 
     def _entity_words(self, entities: NDArray[np.int64]) -> Words:
         lengths, hashes = self.words.of(entities)
         return Words(lengths, hashes, _normalised(self.words.weights(hashes), lengths))
 
-    def _mention_words(self, found: Found) -> Words:
-        """The words of each mention's document, and its label."""
-        texts = [np.unique(doc.to_array("LOWER")) for doc in found.docs]
-        parts, weights = [], []
-        scaled = [_normalised(self.words.weights(words), np.array([len(words)])) for words in texts]
-        for doc, mention in zip(found.mentions.marks.doc.tolist(), found.mentions.mentions):
-            parts += [texts[doc], np.array([hash_string(f"label {mention.label}")], np.uint64)]
-            weights += [scaled[doc], np.ones(1, np.float32)]
-        lengths = np.fromiter(map(len, parts), np.int64, len(parts)).reshape(-1, 2).sum(axis=1)
-        if not parts:
-            return Words(lengths, np.zeros(0, np.uint64), np.zeros(0, np.float32))
-        return Words(lengths, np.concatenate(parts), np.concatenate(weights))
+    def _doc_words(self, docs: list[Doc]) -> Words:
+        texts = [np.unique(doc.to_array("LOWER")) for doc in docs]
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        hashes = np.concatenate([np.zeros(0, np.uint64), *texts])
+        return Words(lengths, hashes, _normalised(self.words.weights(hashes), lengths))
 
 
-def surface_scores(features: Features) -> NDArray[np.float32]:
-    """Scores by the shipped weights, of a linker that was not trained: (candidates + mentions,)."""
-    return np.concatenate([features.candidate @ surface_weights(), features.nil @ nil_weights()])
+def _label_hashes(mentions: Sequence[Mention]) -> NDArray[np.uint64]:
+    hashes = {label: hash_string(f"label {label}") for label in {mention.label for mention in mentions}}
+    return np.fromiter((hashes[mention.label] for mention in mentions), np.uint64, len(mentions))
+
+
+def surface_scores(features: Features) -> Floats:
+    """Scores by the shipped weights, of a linker that was not trained: (candidates + mentions,). Each is summed by
+    itself: a product of matrices would depend, in its last digits, on the other rows."""
+    return np.concatenate([
+        (features.candidate.astype(np.float64) * surface_weights()).sum(axis=1),
+        (features.nil.astype(np.float64) * nil_weights()).sum(axis=1),
+    ])  # fmt: skip
 
 
 def chances_of(scores: NDArray[Any], mention: NDArray[np.int64], temperature: float = 1.0) -> Chances:
@@ -114,13 +122,9 @@ def chances_of(scores: NDArray[Any], mention: NDArray[np.int64], temperature: fl
 
     scores (candidates + mentions,): As the model gives them. mention (candidates,): Of each candidate.
     """
-    scaled = np.asarray(scores, np.float64) / temperature
-    candidates, nil = scaled[: len(mention)], scaled[len(mention) :]
-    top = nil.copy()
-    np.maximum.at(top, mention, candidates)
-    powers, nil_powers = np.exp(candidates - top[mention]), np.exp(nil - top)
-    total = np.bincount(mention, powers, minlength=len(nil)) + nil_powers
-    return Chances(powers / total[mention], nil_powers / total)
+    candidates, nil = _split(np.asarray(scores, np.float64) / temperature, mention)
+    total = _log_sums(candidates, nil, mention)
+    return Chances(np.exp(candidates - total[mention]), np.exp(nil - total))
 
 
 def link_loss(
@@ -129,21 +133,45 @@ def link_loss(
     """Cross-entropy over candidates and none of them, a mean over the mentions that teach, and its gradient.
 
     right (candidates,): Which candidates are right. nil (mentions,): Which mentions mean none. A mention with neither
-    teaches nothing.
+    teaches nothing; where several are right, their chances count together.
     """
-    chances = chances_of(scores, mention)
-    n = len(nil)
-    taught = nil | (np.bincount(mention, right, minlength=n) > 0)
+    taught = nil | (np.bincount(mention, right, minlength=len(nil)) > 0)
     count = max(int(taught.sum()), 1)
-    held = np.bincount(mention, np.where(right, chances.candidates, 0.0), minlength=n) + np.where(nil, chances.nil, 0.0)
-    loss = -np.log(np.maximum(held[taught], 1e-12)).sum() / count
-    # Where several candidates are right, each by its share of their chance.
-    target = np.where(right, chances.candidates / np.maximum(held, 1e-12)[mention], 0.0)
-    target_nil = np.where(nil, chances.nil / np.maximum(held, 1e-12), 0.0)
+    candidates, none = _split(np.asarray(scores, np.float64), mention)
+    wanted, wanted_none = np.where(right, candidates, -np.inf), np.where(nil, none, -np.inf)
+    total = _log_sums(candidates, none, mention)
+    held = np.where(taught, _log_sums(wanted, wanted_none, mention), 0.0)
     gradient = np.concatenate([
-        np.where(taught[mention], chances.candidates - target, 0.0), np.where(taught, chances.nil - target_nil, 0.0)
+        np.where(taught[mention], np.exp(candidates - total[mention]) - np.exp(wanted - held[mention]), 0.0),
+        np.where(taught, np.exp(none - total) - np.exp(wanted_none - held), 0.0),
     ])  # fmt: skip
-    return float(loss), (gradient / count).astype(np.float32)
+    return float((total - held)[taught].sum() / count), (gradient / count).astype(np.float32)
+
+
+def distance_loss(
+    scores: NDArray[Any], teacher_scores: NDArray[Any], mention: NDArray[np.int64]
+) -> tuple[float, NDArray[np.float32]]:
+    """Kullback-Leibler divergence of the chances from a teacher's, a mean over the mentions, and its gradient."""
+    ours, theirs = (np.concatenate(chances_of(each, mention)) for each in (scores, teacher_scores))
+    count = max(len(ours) - len(mention), 1)
+    tiny = np.finfo(np.float64).tiny
+    loss = (theirs * (np.log(np.maximum(theirs, tiny)) - np.log(np.maximum(ours, tiny)))).sum() / count
+    return float(loss), ((ours - theirs) / count).astype(np.float32)
+
+
+def _split(scores: Floats, mention: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Scores of candidates, and of linking to none."""
+    return scores[: len(mention)], scores[len(mention) :]
+
+
+def _log_sums(candidates: Floats, none: Floats, mention: NDArray[np.int64]) -> Floats:
+    """The logarithm of the sum of the exponentials of each mention, -inf where all its scores are."""
+    top = none.copy()
+    np.maximum.at(top, mention, candidates)
+    top = np.where(np.isfinite(top), top, 0.0)
+    powers = np.bincount(mention, np.exp(candidates - top[mention]), minlength=len(none)) + np.exp(none - top)
+    with np.errstate(divide="ignore"):
+        return np.log(powers) + top
 
 
 def _normalised(weights: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
