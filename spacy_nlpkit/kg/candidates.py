@@ -57,7 +57,7 @@ class Candidates(NamedTuple):
 
 
 # Bits of `Candidates.source`, by name.
-SOURCES = {"exact": 1, "symbol": 2, "identifier": 4, "fuzzy": 8, "expansion": 16}
+SOURCES = {"exact": 1, "symbol": 2, "identifier": 4, "fuzzy": 8, "expansion": 16, "partial": 32}
 
 
 class CandidateGenerator(Protocol):

@@ -16,11 +16,12 @@ from spacy.strings import hash_string  # type: ignore[attr-defined]
 
 from .graph import CODE_KINDS, AliasColumns, Entity, Floats, GraphMeta, Hits, Ints, ranges
 from .name_index import NameIndex
+from .word_index import WordIndex
 
 Arrays = Mapping[str, NDArray[Any]]
 
-# Before the names of the arrays of the name index.
-NAME_INDEX = "names."
+# Before the names of the arrays of the two indexes of names.
+NAME_INDEX, WORD_INDEX = "names.", "words."
 
 
 class TextColumn(NamedTuple):
@@ -84,6 +85,7 @@ class ColumnGraph:
         self._by_name = HashIndex(arrays["name_hashes"], arrays["name_aliases"])
         self._by_symbol = HashIndex(arrays["symbol_hashes"], arrays["symbol_aliases"])
         self._name_index: NameIndex | None = None
+        self._word_index: WordIndex | None = None
 
     def _text_column(self, name: str) -> TextColumn:
         return TextColumn(self._arrays[f"{name}_bytes"], self._arrays[f"{name}_offsets"])
@@ -140,16 +142,20 @@ class ColumnGraph:
     def search(self, texts: Sequence[str], k: int = 16) -> Hits:
         """See `KnowledgeGraph`."""
         if self._name_index is None:
-            self._name_index = NameIndex.from_arrays(self._name_arrays())
+            self._name_index = NameIndex.from_arrays(self._index_arrays(NAME_INDEX))
         return self._name_index.search(texts, k)
 
-    def _name_arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays of the name index, built where the store came without."""
-        if not any(name.startswith(NAME_INDEX) for name in self._arrays):
+    def containing(self, texts: Sequence[str], k: int = 16) -> Hits:
+        """See `KnowledgeGraph`."""
+        if self._word_index is None:
+            self._word_index = WordIndex(self._index_arrays(WORD_INDEX))
+        return self._word_index.search(texts, k)
+
+    def _index_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """The arrays of an index of names, both built where the store came without."""
+        if not any(name.startswith(prefix) for name in self._arrays):
             self._arrays.update(index_names(self._texts, self.aliases, self.kinds))
-        return {
-            name.removeprefix(NAME_INDEX): part for name, part in self._arrays.items() if name.startswith(NAME_INDEX)
-        }
+        return {name.removeprefix(prefix): part for name, part in self._arrays.items() if name.startswith(prefix)}
 
     def vectors(self) -> NDArray[np.floating] | None:
         """See `KnowledgeGraph`."""
@@ -169,13 +175,17 @@ class ColumnGraph:
 
 
 def index_names(texts: TextColumn, aliases: AliasColumns, kinds: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The arrays of a name index over all aliases that are no codes, under `NAME_INDEX`."""
+    """The arrays of both indexes over all aliases that are no codes, under `NAME_INDEX` and `WORD_INDEX`."""
     is_name = name_kinds(kinds)[aliases.kind]
     named = np.flatnonzero(is_name)
     written = [""] * len(is_name)
     for number, text in zip(named.tolist(), texts.take(named)):
         written[number] = text
-    return {f"{NAME_INDEX}{name}": part for name, part in NameIndex.build(written).arrays().items()}
+    words = WordIndex.build(written, aliases.prior)
+    return {
+        **{f"{NAME_INDEX}{name}": part for name, part in NameIndex.build(written).arrays().items()},
+        **{f"{WORD_INDEX}{name}": part for name, part in words.items()},
+    }
 
 
 def name_kinds(kinds: Sequence[str]) -> NDArray[np.bool_]:

@@ -42,7 +42,7 @@ class ExactCandidates:
                     source.append(bits)
                 bits = SOURCES["exact"] | SOURCES["expansion"]
         hits = graph.lookup(list(wanted))
-        request, found = _join(np.array(numbers, np.int64), hits.query)
+        request, found = join(np.array(numbers, np.int64), hits.query)
         which = np.array(places, np.int64)[request]
         bits_found = np.array(source, np.int64)[request]
         found_parts = weigh(graph, mentions, which, hits.alias[found], hits.score[found], bits_found)
@@ -90,7 +90,7 @@ class FuzzyCandidates:
         asked = [place for place, mention in enumerate(mentions) if mention.label not in self.skip_labels]
         numbers = np.array([texts.setdefault(mentions[place].text, len(texts)) for place in asked], np.int64)
         hits = graph.search(list(texts), self.names * k)
-        request, found = _join(numbers, hits.query)
+        request, found = join(numbers, hits.query)
         similar = hits.score[found] >= self.min_score
         request, found = request[similar], found[similar]
         which = np.array(asked, np.int64)[request]
@@ -182,7 +182,7 @@ def _bad_setting(name: str, setting: str, expected: str, value: object) -> Nlpki
     )
 
 
-def _join(requests: Ints, sorted_queries: NDArray[np.int64]) -> tuple[Ints, Ints]:
+def join(requests: Ints, sorted_queries: NDArray[np.int64]) -> tuple[Ints, Ints]:
     """Pairs of requests and hits, of which many requests may share one query: place of the request, of the hit.
 
     requests (n,): Number of the query that each asks for. sorted_queries (hits,): That each hit answers.

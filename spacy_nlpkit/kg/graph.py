@@ -153,6 +153,10 @@ class KnowledgeGraph(Protocol):
         """The k most similar names of each text, by character n-grams and edit distance, best first."""
         ...
 
+    def containing(self, texts: Sequence[str], k: int = 16) -> Hits:
+        """The k likeliest longer names that hold all words of each text, and those whose initials it is."""
+        ...
+
     def neighbours(self, entities: Sequence[int] | Ints) -> tuple[Ints, Ints]:
         """Entities that share an edge with each, in either direction: how many each has (entities,), and all of them
         one after the other."""

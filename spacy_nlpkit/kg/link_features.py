@@ -17,15 +17,16 @@ from .coherence import coherence
 from .entity_words import EntityWords, overlap
 from .graph import INVALID, VALID, Floats, Ints, KnowledgeGraph
 from .label_types import LabelTypes
+from .name_features import COLUMNS, compare_names
 
 FEATURES = (
-    "similarity", "exact", "symbol", "identifier", "fuzzy_only", "expanded", "alias_prior", "entity_prior",
-    "prior_share", "valid", "invalid", "fits", "contradicts", "document_words", "near_words", "words_share",
-    "similarity_margin", "short_form", "coherence", "coherence_share",
+    "similarity", "exact", "symbol", "identifier", "fuzzy_only", "partial_only", "expanded", "alias_prior",
+    "entity_prior", "prior_share", "valid", "invalid", "fits", "contradicts", "document_words", "near_words",
+    "words_share", "similarity_margin", "short_form", *COLUMNS, "coherence", "coherence_share",
 )  # fmt: skip
 NIL_FEATURES = (
     "bias", "none_exact", "best_similarity", "no_candidates", "candidates", "best_prior", "best_words",
-    "best_coherence", "one_word", "none_fits", "none_valid",
+    "best_coherence", "one_word", "none_fits", "none_valid", "best_name",
 )  # fmt: skip
 _AT = {name: place for place, name in enumerate(FEATURES)}
 # Tokens on each side of a mention that are near it.
@@ -72,6 +73,7 @@ def compute_features(
     for name in ("exact", "symbol", "identifier"):
         put(name, (found.source & SOURCES[name]) > 0)
     put("fuzzy_only", found.source == SOURCES["fuzzy"])
+    put("partial_only", found.source == SOURCES["partial"])
     put("expanded", (found.source & SOURCES["expansion"]) > 0)
     alias_prior = np.maximum(graph.aliases.prior[found.alias], _MIN_PRIOR)
     put("alias_prior", np.log(alias_prior))
@@ -90,6 +92,8 @@ def compute_features(
     context = columns[:, _AT["document_words"]] + columns[:, _AT["near_words"]]
     put("words_share", _shares(context, found.mention, n))
     put("similarity_margin", found.score - _best_other(found.score, found.mention, n))
+    texts = [mentions[place].text for place in found.mention.tolist()]
+    columns[:, _AT[COLUMNS[0]] : _AT[COLUMNS[-1]] + 1] = compare_names(texts, graph.alias_texts(found.alias))
     short = np.array([kind in ("short", "acronym", "former") for kind in graph.kinds], bool)
     put("short_form", short[graph.aliases.kind[found.alias]])
     first = _softmax(columns @ surface, found.mention, n)
@@ -116,6 +120,7 @@ def _nil_features(mentions: Sequence[Mention], found: Candidates, columns: Float
     for place, values in enumerate((
         np.ones(n), 1 - sure, best("similarity"), counts == 0, np.log1p(counts), prior, best("near_words"),
         best("coherence"), np.array(one_word, bool), 1 - best("fits"), 1 - best("valid"),
+        best("jaro_winkler"),
     )):  # fmt: skip
         nil[:, place] = values
     return nil
