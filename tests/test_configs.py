@@ -33,6 +33,7 @@ SIZES = {"width", "depth", "rows", "max_steps", "eval_frequency", "warmup_steps"
 SIZES |= {"accumulate_gradient", "size", "transformer", "filters", "input_width", "hidden_width", "warmup"}
 # What the meta of a pipeline says that needs the extra.
 TRANSFORMERS = ["spacy-nlpkit[transformers]>=0.1.0,<0.2.0"]
+TORCH = ["spacy-nlpkit[torch]>=0.1.0,<0.2.0"]
 # Printed by the process that loads a pipeline; an uncalibrated confidence would warn, and a warning is an error there.
 LOAD = f"""
 import json, sys, spacy
@@ -252,7 +253,7 @@ def test_the_twins_of_other_classifiers(name: str, corpus: Path) -> None:
     """Those that start without knowing any word learn longer; the best on other texts may be an earlier one."""
     longer = ("--training.max_steps", 90, "--training.eval_frequency", 45)
     model = train(f"text_classifier_{name}", name, corpus, *longer)
-    check_classes(model.with_name("model-last"), corpus, TRANSFORMERS if name == "recurrent" else [])
+    check_classes(model.with_name("model-last"), corpus, TORCH if name in ("recurrent", "ensemble") else [])
 
 
 @pytest.mark.slow
@@ -287,5 +288,5 @@ def test_a_missing_extra_is_named_with_its_pip_line(transformer: Path, corpus: P
 
 def test_an_extra_that_does_not_exist_is_refused() -> None:
     callback = {"@callbacks": "spacy_nlpkit.require_extra.v1", "extra": "transformer"}
-    with pytest.raises(NlpkitError, match=r"N006.*'extra'.*must be transformers or viz, got 'transformer'"):
+    with pytest.raises(NlpkitError, match=r"N006.*'extra'.*must be torch or transformers or viz or rdf, got 'transformer'"):
         spacy.util.load_model_from_config({"nlp": {"lang": "en", "after_creation": callback}}, auto_fill=True)

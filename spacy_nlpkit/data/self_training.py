@@ -165,10 +165,10 @@ def _is_exclusive(pipe: Any, probabilities: NDArray[np.float64]) -> bool:
 
 
 def _surest(scores: NDArray[np.float64], keep: float) -> NDArray[np.bool_]:
-    """Whether each is among the share `keep` of largest scores; of equal ones the first."""
+    """Whether each is among the share `keep` of largest scores, at least one; of equal ones the first."""
     order = np.argsort(-scores, kind="stable")
     sure = np.zeros(len(scores), dtype=bool)
-    sure[order[: round(keep * len(scores))]] = True
+    sure[order[: max(round(keep * len(scores)), 1)]] = True
     return sure
 
 

@@ -12,8 +12,8 @@ Chosen = list[list[float | None]]
 
 
 def surest(numbers: list[int], sureness: Callable[[int], float], keep: float) -> list[int]:
-    """The share of the numbers that are most sure; of equal ones the first."""
-    return sorted(numbers, key=lambda number: -sureness(number))[: round(keep * len(numbers))]
+    """The share of the numbers that are most sure, at least one; of equal ones the first."""
+    return sorted(numbers, key=lambda number: -sureness(number))[: max(round(keep * len(numbers)), 1)]
 
 
 def plain_exclusive(rows: Rows, keep: float) -> Chosen:
