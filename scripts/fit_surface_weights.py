@@ -22,7 +22,7 @@ from spacy_nlpkit.data.readers import create_corpus
 from spacy_nlpkit.kg.candidates import Mention
 from spacy_nlpkit.kg.link_features import FEATURES, NIL_FEATURES, Features
 from spacy_nlpkit.pipeline._link_scoring import Found, link_loss
-from spacy_nlpkit.pipeline._link_training import Truth
+from spacy_nlpkit.pipeline._link_training import Truth, truth_of
 
 PENALTY = 3e-4
 # How often texts count as they are; copies with noise; and the share of mentions whose entity the graph is taken not
@@ -38,13 +38,13 @@ def gold_mentions(graph: str, corpus: str) -> list[tuple[Found, Truth]]:
     linker: Any = nlp.add_pipe("kg_linker")
     linker.set_kb(graph)
     found, gold = linker._find_gold(list(create_corpus(corpus)(nlp)))
-    parts = [(found, linker._judge(found, gold))] * AS_WRITTEN
+    parts = [(found, truth_of(linker.graph, found, gold, False))] * AS_WRITTEN
     random = Random(0)
     for _ in range(COPIES):
         mentions = found.mentions
         noisy = mentions._replace(mentions=[_noisy(mention, random) for mention in mentions.mentions])
         copy = linker.require_graph().find(found.docs, noisy)
-        truth = linker._judge(copy, gold)
+        truth = truth_of(linker.graph, copy, gold, False)
         parts.append((copy, truth))
         parts.append(_without_right(copy, truth, random))
     return parts

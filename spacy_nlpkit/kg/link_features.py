@@ -22,7 +22,7 @@ from .name_features import COLUMNS, compare_names
 FEATURES = (
     "similarity", "exact", "symbol", "identifier", "fuzzy_only", "partial_only", "expanded", "alias_prior",
     "entity_prior", "prior_share", "valid", "invalid", "fits", "contradicts", "document_words", "near_words",
-    "words_share", "similarity_margin", "short_form", *COLUMNS, "coherence", "coherence_share",
+    "words_share", "similarity_margin", "short_form", *COLUMNS, "nearness", "coherence", "coherence_share",
 )  # fmt: skip
 NIL_FEATURES = (
     "bias", "none_exact", "best_similarity", "no_candidates", "candidates", "best_prior", "best_words",
@@ -94,6 +94,9 @@ def compute_features(
     put("similarity_margin", found.score - _best_other(found.score, found.mention, n))
     texts = [mentions[place].text for place in found.mention.tolist()]
     columns[:, _AT[COLUMNS[0]] : _AT[COLUMNS[-1]] + 1] = compare_names(texts, graph.alias_texts(found.alias))
+    # Between .97 and .9 lies more than between .7 and .63.
+    closest = np.maximum(found.score, columns[:, _AT["jaro_winkler"]])
+    put("nearness", -np.log(1.05 - np.minimum(closest, 1.0)))
     short = np.array([kind in ("short", "acronym", "former") for kind in graph.kinds], bool)
     put("short_form", short[graph.aliases.kind[found.alias]])
     first = _softmax(columns @ surface, found.mention, n)
