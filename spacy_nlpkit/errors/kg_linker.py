@@ -15,11 +15,20 @@ class KgLinkerErrors:
     )
     N217 = (
         "The knowledge graph beside the component '{name}' is not the one that was saved with it (hash {found} in "
-        "place of {expected}). Restore the folder, or load with exclude=['kb'] and call set_kb(path)."
+        "place of {expected}). Restore the folder, or load with config={{'components.{name}.save_graph': False}} and "
+        "call set_kb(path)."
     )
     N218 = (
         "The loader spacy_nlpkit.KnowledgeGraph.v1 has no path. Name a graph in [paths] kg, or on the command line: "
         "--paths.kg corpus/kb."
+    )
+    N219 = (
+        "The component '{name}' has no labels to add {label!r} to: it scores entities of its graph for mentions of any "
+        "label. Name the labels that are linked in [components.{name}] only_labels."
+    )
+    N220 = (
+        "The component '{name}' was trained with a version of the package that compares mentions and entities by other "
+        "features ({differing}). Train it again, or install the version that it was trained with."
     )
 
 
@@ -29,4 +38,12 @@ class KgLinkerWarnings:
     NW215 = (
         "The component '{name}' was trained with another knowledge graph than the one it has now. New entities need no "
         "training, but if the graph has changed much, train and calibrate again."
+    )
+    NW219 = (
+        "The date of {count} document(s) of a batch cannot be read and is passed over. First: {first!r}. Set "
+        "doc._.date to YYYY, YYYY-MM or YYYY-MM-DD."
+    )
+    NW220 = (
+        "The setting 'label_types' of '{name}' names types that no entity of the graph has: {types}. Correct them: "
+        "mentions of a label are linked to entities of its types alone."
     )

@@ -17,6 +17,8 @@ Ints = NDArray[np.int64]
 Tok2Vec = Model[list[Doc], list[Floats2d]]
 # Rows of words start within this of zero.
 START = 0.1
+# Weight of what the encoder says beside the words of the document: those start small, and learn slowly.
+ENCODED = 0.02
 # Tokens on each side of a mention that are pooled with it.
 WINDOW = 15
 _START, _START_NIL = "start", "start_nil"
@@ -64,6 +66,8 @@ def link_scorer(tok2vec: Tok2Vec | None, width: int, hidden: int, rows: int) -> 
     A score is linear in the features, with the weights it starts from, plus that of a network which sees the features
     and, column by column, the product of two vectors: the entity's, from the words that tell of it, and the mention's,
     from its document's words and the encoder's. The network starts from zero: untrained, the features alone decide.
+    Whether an entity is none of the graph's is not asked of the encoder, which sees the mention itself: it would learn
+    the names of the corpus by heart.
 
     tok2vec: Encoder, or None. width: Of both vectors. hidden: Of the network. rows: Of the hashed table of words, a
         power of two. `start_from` gives the weights of the features at the start.
@@ -125,16 +129,16 @@ def _forward(model: Scorer, batch: LinkBatch, is_train: bool) -> tuple[Floats1d,
     one = np.ones(len(batch.label))
     labels, backprop_labels = _bag(model, Words(one.astype("int64"), batch.label, one.astype("float32")))
     of_doc = ops.asarray1i(batch.doc)
-    mentions = texts[of_doc] + labels
+    by_words = mentions = texts[of_doc] + labels
     backprop_encoder = None
     if encoder:
         encoded, backprop_encoder = _encode(encoder[0], encoder[1], batch, is_train)
-        mentions = mentions + encoded
+        mentions = by_words + ENCODED * encoded
     of_mention, of_entity = ops.asarray1i(batch.mention), ops.asarray1i(batch.entity)
     features, nil_features = ops.asarray2f(batch.features), ops.asarray2f(batch.nil_features)
     left, right = mentions[of_mention], entities[of_entity]
     learned, backprop_network = _run(network, ops.xp.concatenate([features, left * right], axis=1), is_train)
-    learned_nil, backprop_nil = _run(nil_output, mentions, is_train)
+    learned_nil, backprop_nil = _run(nil_output, by_words, is_train)
     scores = features @ surface + learned[:, 0]
     nil_scores = nil_features @ nil_weights + learned_nil[:, 0]
 
@@ -143,19 +147,20 @@ def _forward(model: Scorer, batch: LinkBatch, is_train: bool) -> tuple[Floats1d,
         model.inc_grad("surface", d_candidates @ features)
         model.inc_grad("nil", d_nil @ nil_features)
         d_product = backprop_network(d_candidates[:, None])[:, features.shape[1] :]
-        d_mentions = backprop_nil(d_nil[:, None])
+        d_mentions = ops.alloc2f(*mentions.shape)
         ops.scatter_add(d_mentions, of_mention, d_product * right)
+        d_by_words = d_mentions + backprop_nil(d_nil[:, None])
         d_entities = ops.alloc2f(*entities.shape)
         ops.scatter_add(d_entities, of_entity, d_product * left)
         d_table = ops.alloc2f(*model.get_param("E").shape)
         d_texts = ops.alloc2f(*texts.shape)
-        ops.scatter_add(d_texts, of_doc, d_mentions)
+        ops.scatter_add(d_texts, of_doc, d_by_words)
         for backprop_words, gradient in (
-            (backprop_entities, d_entities), (backprop_texts, d_texts), (backprop_labels, d_mentions)
+            (backprop_entities, d_entities), (backprop_texts, d_texts), (backprop_labels, d_by_words)
         ):  # fmt: skip
             backprop_words(gradient, d_table)
         model.inc_grad("E", d_table)
-        return backprop_encoder(d_mentions) if backprop_encoder is not None else batch.docs
+        return backprop_encoder(ENCODED * d_mentions) if backprop_encoder is not None else batch.docs
 
     return ops.xp.concatenate([scores, nil_scores]), backprop
 

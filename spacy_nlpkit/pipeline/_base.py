@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
@@ -19,6 +19,8 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..errors import Errors, NlpkitError
 from ..util import to_float
+
+Item = TypeVar("Item", Doc, Example)
 
 # Documents seen by `initialize` to infer the shapes of the model.
 INIT_SAMPLE = 10
@@ -85,6 +87,13 @@ class NlpkitPipe(TrainablePipe):
         """Hook: the labels that an example's gold annotation names."""
         raise NotImplementedError(type(self).__name__)
 
+    def take_labels(self, labels: Iterable[str]) -> None:
+        """Hook of `initialize`: add the labels of the data, or of the settings. RAISES: N002 where there are none."""
+        for label in labels:
+            self.add_label(label)
+        if not self.labels:
+            raise NlpkitError(Errors.N002.format(name=self.name, what="annotation with labels"))
+
     def set_model_output(self) -> None:
         """Hook: fix the model's output dimension from the labels, before the model is initialized."""
         raise NotImplementedError(type(self).__name__)
@@ -128,10 +137,7 @@ class NlpkitPipe(TrainablePipe):
                 sample.append(example)
             elif labels is not None and not self.surveys_all:
                 break
-        for label in sorted(found) if labels is None else labels:
-            self.add_label(label)
-        if not self.labels:
-            raise NlpkitError(Errors.N002.format(name=self.name, what="annotation with labels"))
+        self.take_labels(sorted(found) if labels is None else labels)
         if not self.vocab.vectors.size and any(node.name == "static_vectors" for node in self.model.walk()):
             raise NlpkitError(Errors.N007.format(name=self.name))
         self.set_model_output()
@@ -166,15 +172,15 @@ class NlpkitPipe(TrainablePipe):
 
     def _step(
         self,
-        docs: list[Doc],
+        inputs: Any,
         get_loss: Callable[[Any], tuple[float, Any]],
         drop: float,
         sgd: Optimizer | None,
     ) -> float:
-        """One pass forward and back over documents with tokens; `get_loss` gives loss and gradient of the scores."""
+        """One pass forward and back over what the model reads; `get_loss` gives loss and gradient of the scores."""
         set_dropout_rate(self.model, drop)
         self._forget()
-        scores, backprop = self.model.begin_update(docs)
+        scores, backprop = self.model.begin_update(inputs)
         loss, d_scores = get_loss(scores)
         backprop(d_scores)
         if sgd not in (None, False):
@@ -228,10 +234,10 @@ class NlpkitPipe(TrainablePipe):
                         encoder = node.name.removesuffix("-listener")
                         raise NlpkitError(Errors.N005.format(name=self.name, encoder=encoder))
 
-    def sub_batches(self, docs: Sequence[Doc], max_tokens: int) -> Iterator[list[Doc]]:
-        """Cut a batch, in order, into parts of at most `max_tokens` tokens (or one document): `nlp.pipe` hands over
-        up to 1,000 documents of any length."""
-        part: list[Doc] = []
+    def sub_batches(self, docs: Sequence[Item], max_tokens: int) -> Iterator[list[Item]]:
+        """Cut a batch of documents, or of examples, in order, into parts of at most `max_tokens` tokens (or one
+        document): `nlp.pipe` hands over up to 1,000 documents of any length."""
+        part: list[Item] = []
         size = 0
         for doc in docs:
             if part and size + len(doc) > max_tokens:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
@@ -15,8 +16,12 @@ from ..ty import Candidate, Link
 from ._link_mentions import DocMentions
 from ._link_scoring import Chances
 
-# Chances are rounded: their last digits depend on which texts were computed together.
+# Chances are rounded: their last digits depend on which texts were computed together. None is certain, so that a
+# threshold of 1 links nothing.
 DIGITS = 6
+_MOST = 1.0 - 10.0**-DIGITS
+# What stands in addresses as it is, beside letters and digits; an id may be one itself.
+_PLAIN = "-._~:/?#[]@!$&()*+,;=%"
 # First token, end and label of a span.
 _Place = tuple[int, int, str]
 
@@ -29,8 +34,7 @@ class Decision:
 
     def __init__(self, graph: KnowledgeGraph, found: Candidates, chances: Chances, threshold: float | None) -> None:
         self._graph = graph
-        self._chance = np.round(chances.candidates, DIGITS)
-        self._nil = np.round(chances.nil, DIGITS)
+        self._chance, self._nil = (np.minimum(np.round(each, DIGITS), _MOST) for each in chances)
         self._threshold = threshold
         order = np.lexsort((found.entity, -graph.priors()[found.entity], -self._chance, found.mention))
         self._found = found.take(order)
@@ -62,7 +66,7 @@ class Decision:
         return entity.id, {
             "candidates": candidates,
             "score": candidates[0]["score"],
-            "uri": template.replace("{id}", entity.id) if template else None,
+            "uri": template.replace("{id}", quote(entity.id, safe=_PLAIN)) if template else None,
             "types": list(entity.types),
             "description": entity.description or None,
             "status": "linked",
@@ -93,11 +97,14 @@ def write_links(
     spans_key: str | None,
     no_match: str | None,
 ) -> None:
-    """Write ids and links on the mentions of documents, and on the spans that were passed over that they were.
+    """Write ids and links on the mentions of documents, and on the spans that were passed over that they were, unless
+    another linker has looked at them.
 
     spans_key: The group of the spans; None for entities. no_match: Address and description where nothing is linked.
     """
-    written = [*zip(mentions.spans, links), *((span, ("", make_link("skipped"))) for span in mentions.skipped)]
+    # With the id that a span has: another component's.
+    skipped = [(span, (span.kb_id_, make_link("skipped"))) for span in mentions.skipped if span._.kb_status is None]
+    written = [*zip(mentions.spans, links), *skipped]
     groups: dict[int, dict[_Place, tuple[str, Link]]] = {}
     numbers = {id(doc): number for number, doc in enumerate(docs)}
     for span, (kb_id, link) in written:
@@ -119,7 +126,8 @@ def _write_group(doc: Doc, key: str, links: Mapping[_Place, tuple[str, Link]]) -
     group = doc.spans[key]
     spans = []
     for span in group:
-        kb_id, link = links[(span.start, span.end, span.label_)]
+        kb_id, link = links.get((span.start, span.end, span.label_), (span.kb_id_, None))
         spans.append(Span(doc, span.start, span.end, label=span.label_, kb_id=kb_id, span_id=span.id_))
-        set_link(spans[-1], link, in_group=True)
+        if link is not None:
+            set_link(spans[-1], link, in_group=True)
     doc.spans[key] = SpanGroup(doc, name=group.name, attrs=dict(group.attrs), spans=spans)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from spacy.tokens import Doc, Span
 
 from ..attributes import DOC_DATE
-from ..kg.candidates import NO_DAY, Mention
+from ..errors import Warnings
+from ..kg.candidates import Mention
 from ..kg.expansion import Marked, expand
 from ..kg.graph import day_of
 from ..kg.link_features import Marks
@@ -37,38 +39,47 @@ def collect_mentions(
 ) -> DocMentions:
     """The mentions of spans, and what their documents say of them.
 
-    groups: The spans of each document. labels: Those that are linked; None for all. default_day: Of a document that has
-        no date.
+    groups: The spans of each document; what is empty, or too long for a name, is passed over. labels: Those that are
+        linked; None for all. default_day: Of a document that has no date, or none that can be read (NW219).
     """
     spans: list[Span] = []
     mentions: list[Mention] = []
     skipped: list[Span] = []
     places: list[tuple[int, int, int]] = []
+    unreadable: list[Any] = []
     for number, (doc, group) in enumerate(zip(docs, groups)):
-        short = [span for span in group if span.end_char - span.start_char <= MAX_LENGTH]
-        skipped += [span for span in group if span.end_char - span.start_char > MAX_LENGTH]
-        ordered = sorted(short, key=lambda span: (span.start_char, span.end_char))
+        names = [span for span in group if _may_be_name(span)]
+        skipped += [span for span in group if not _may_be_name(span)]
+        ordered = sorted(names, key=lambda span: (span.start_char, span.end_char))
         marked = [Marked(span.text, span.label_, span.start_char, span.end_char) for span in ordered]
         if not marked:
             continue
-        for span, mention in zip(ordered, expand(marked, doc.text, doc_day(doc, default_day))):
+        day = doc_day(doc, unreadable)
+        for span, mention in zip(ordered, expand(marked, doc.text, default_day if day is None else day)):
             if labels is not None and span.label_ not in labels:
                 skipped.append(span)
                 continue
             spans.append(span)
             mentions.append(mention)
             places.append((number, span.start, span.end))
+    if unreadable:
+        warnings.warn(Warnings.NW219.format(count=len(unreadable), first=unreadable[0]), stacklevel=2)
     columns = np.array(places, dtype=np.int64).reshape(-1, 3).T
     return DocMentions(spans, mentions, Marks(*columns), skipped)
 
 
-def doc_day(doc: Doc, default: int = NO_DAY) -> int:
-    """The day of a document from `doc._.date`, days since 1970-01-01; the default where it has none, or no ISO date."""
+def _may_be_name(span: Span) -> bool:
+    return span.end_char - span.start_char <= MAX_LENGTH and bool(span.text.strip())
+
+
+def doc_day(doc: Doc, unreadable: list[Any]) -> int | None:
+    """The day of a document from `doc._.date`, days since 1970-01-01; None where it has none. What is no ISO date goes
+    to `unreadable`."""
     date = doc._.get(DOC_DATE)
     if not date:
-        return default
+        return None
     try:
-        day = day_of(date)
+        return day_of(str(date))
     except ValueError:
-        return default
-    return default if day is None else day
+        unreadable.append(date)
+        return None

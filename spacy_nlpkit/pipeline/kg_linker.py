@@ -1,29 +1,26 @@
 """`kg_linker`: entities to the entries of a knowledge graph, or to NIL, with calibrated chances."""
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.util import minibatch
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.api import Config, Model
 
 from .. import attributes
-from ..errors import Errors, NlpkitError
+from ..errors import Errors, NlpkitError, Warnings
 from ..kg.candidates import NO_DAY, CandidateGenerator
 from ..kg.graph import NIL, KnowledgeGraph, day_of
 from ..kg.remote.graph import RemoteGraph
-from ..kg.surface_weights import nil_weights, surface_weights
-from ..layers.link_scorer import start_from
 from ..ty import Link
 from ._link_decisions import Decision, make_link, write_links
+from ._link_learning import MAX_TOKENS, LearnsLinks
 from ._link_mentions import DocMentions, collect_mentions, spans_of
 from ._link_remote import ask_remote
-from ._link_scoring import Chances, Found, LinkScoring, chances_of, link_loss, surface_scores
-from ._link_store import GraphPipe
-from ._link_training import Judged, Truth, fit_decisions, gold_groups, truth_of
+from ._link_scoring import Chances, Found, LinkScoring, chances_of
 
 DEFAULT_CONFIG = """
 [model]
@@ -43,21 +40,21 @@ DEFAULT_CONFIG = """
 [candidates.members.identifier]
 @misc = "spacy_nlpkit.IdentifierCandidates.v1"
 
+[candidates.members.partial]
+@misc = "spacy_nlpkit.PartialCandidates.v1"
+
 [candidates.fallback]
 
 [candidates.fallback.fuzzy]
 @misc = "spacy_nlpkit.FuzzyCandidates.v1"
 """
 DEFAULTS = Config().from_str(DEFAULT_CONFIG)
-# Tokens, and documents, of one forward pass at prediction.
-MAX_TOKENS = 20000
-BATCH = 1000
 
 
 @Language.factory(
     "kg_linker",
     requires=["doc.ents"],
-    assigns=["token.ent_kb_id", "span._.kb_candidates", "span._.kb_score", "span._.kb_status"],
+    assigns=["token.ent_kb_id", *(f"span._.{name}" for name in attributes.LINK_ATTRIBUTES)],
     default_config={
         "model": DEFAULTS["model"],
         "candidates": DEFAULTS["candidates"],
@@ -111,7 +108,7 @@ def make_kg_linker(
     default_date: Date of documents without `doc._.date`: `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
     missing_as_nil: Learn NIL from mentions whose entity is not among the candidates, in place of nothing.
     no_match: What `kb_uri` and `kb_description` hold where nothing is linked.
-    save_graph: Save the graph with the pipeline; otherwise it has to be set after loading.
+    save_graph: Save the graph with the pipeline, and load it from there; otherwise it has to be set after loading.
     remote: A remote graph: a block of `misc`. Asked where the graph has no candidate, or where there is none.
     scorer: A registered scorer.
     """
@@ -143,7 +140,7 @@ class Predicted(NamedTuple):
     chances: Chances | None
 
 
-class KgLinker(GraphPipe):
+class KgLinker(LearnsLinks):
     """Links mentions to the entities of a graph."""
 
     def __init__(
@@ -179,7 +176,6 @@ class KgLinker(GraphPipe):
         self.remote = remote
         self.cfg["graph"] = None
         self._check_settings()
-        start_from(model, surface_weights().tolist(), nil_weights().tolist())
         attributes.register_item_attributes()
         attributes.register_links()
 
@@ -201,96 +197,14 @@ class KgLinker(GraphPipe):
             wrong.append(("default_date", "a date as YYYY, YYYY-MM or YYYY-MM-DD", self.default_date))
         for setting, expected, value in wrong:
             raise NlpkitError(Errors.N006.format(setting=setting, name=self.name, expected=expected, value=value))
-        self._default_day = NO_DAY if day is None else day
+        self.default_day = NO_DAY if day is None else day
 
     def new_scoring(self, graph: KnowledgeGraph) -> LinkScoring:
-        """See `GraphPipe`."""
+        """See `GraphPipe`. Warns of types in `label_types` that the graph does not have (NW220)."""
+        unknown = {name for names in self.label_types.values() for name in names} - set(graph.type_names)
+        if unknown:
+            warnings.warn(Warnings.NW220.format(name=self.name, types=", ".join(sorted(unknown))), stacklevel=4)
         return LinkScoring(graph, self.candidates, self.n_candidates, self.label_types)
-
-    # Training
-
-    def labels_of(self, example: Example) -> Iterable[str]:
-        """The labels of mentions whose entity is known."""
-        return (span.label_ for span in spans_of(example.reference, self.spans_key) if span.kb_id_)
-
-    def initialize(
-        self,
-        get_examples: Callable[[], Iterable[Example]],
-        *,
-        nlp: Language | None = None,
-        labels: list[str] | None = None,
-        graph: Callable[[Language | None], KnowledgeGraph] | None = None,
-    ) -> None:
-        """Take the graph, if a loader gives one, collect the labels of linked mentions, and initialize the model.
-
-        graph (Callable): Loader, such as `spacy_nlpkit.KnowledgeGraph.v1`.
-        RAISES: As `NlpkitPipe.initialize`; N216 where there is no graph; as the loader.
-        """
-        if graph is not None:
-            self.use_graph(graph(nlp))
-        self.require_graph()
-        super().initialize(get_examples, nlp=nlp, labels=labels)
-
-    def set_model_output(self) -> None:
-        """A score does not depend on the labels."""
-
-    def sample_input(self, examples: list[Example]) -> Any:
-        """The annotated mentions of the examples, and their candidates."""
-        return self.require_graph().batch(self._find_gold(examples)[0])
-
-    def _find_gold(self, examples: list[Example]) -> tuple[Found, list[str]]:
-        """The annotated mentions with their candidates, and the id of each, empty where it is not known."""
-        docs = [example.predicted for example in examples]
-        groups, ids = gold_groups(examples, self.spans_key)
-        mentions = collect_mentions(docs, groups, self.only_labels, self._default_day)
-        keys = zip(mentions.marks.doc.tolist(), mentions.spans)
-        gold = [ids[(doc, span.start, span.end, span.label_)] for doc, span in keys]
-        return self.require_graph().find(docs, mentions), gold
-
-    def _judge(self, found: Found, gold: list[str]) -> Truth:
-        return truth_of(self.require_graph().graph, found, gold, self.missing_as_nil)
-
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optimizer | None = None,
-        losses: dict[str, float] | None = None,
-    ) -> dict[str, float]:
-        """Learn from the annotated mentions of a batch whose entity is known and found among the candidates."""
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        self.require_initialized()
-        if any(len(example.predicted) for example in examples):
-            set_dropout_rate(self.model, drop)
-            self._forget()
-            found, gold = self._find_gold(examples)
-            truth = self._judge(found, gold)
-            scores, backprop = self.model.begin_update(self.require_graph().batch(found))
-            ops: Any = self.model.ops
-            loss, gradient = link_loss(ops.to_numpy(scores), found.candidates.mention, *truth)
-            backprop(ops.asarray(gradient))
-            if sgd not in (None, False):
-                self.finish_update(sgd)
-            losses[self.name] += loss
-        return losses
-
-    def calibrate(self, examples: Iterable[Example]) -> None:
-        """Fit the temperature of the chances and the threshold of best expected accuracy on held-out examples.
-
-        Stored in `cfg`; nothing else changes. Without annotated links the pipe stays uncalibrated.
-        """
-        parts = []
-        for part in minibatch(examples, BATCH):
-            filled = [example for example in part if len(example.predicted)]
-            found, gold = self._find_gold(filled)
-            parts.append(Judged(self._scores(found), found.candidates.mention, self._judge(found, gold)))
-        fitted = fit_decisions(parts)
-        if fitted is not None:
-            temperature, threshold = fitted
-            self.cfg.update(calibration=temperature, learned_threshold=threshold, calibrated=True)
 
     # Prediction
 
@@ -308,19 +222,13 @@ class KgLinker(GraphPipe):
 
     def _predict(self, docs: list[Doc]) -> Predicted:
         groups = [spans_of(doc, self.spans_key) for doc in docs]
-        mentions = collect_mentions(docs, groups, self.only_labels, self._default_day)
+        mentions = collect_mentions(docs, groups, self.only_labels, self.default_day)
         if self._scoring is None:
             return Predicted(docs, mentions, None, None)
         found = self._scoring.find(docs, mentions)
         temperature = self.cfg.get("calibration") or 1.0
-        chances = chances_of(self._scores(found), found.candidates.mention, temperature)
+        chances = chances_of(self.scores(found), found.candidates.mention, temperature)
         return Predicted(docs, mentions, found, chances)
-
-    def _scores(self, found: Found) -> Any:
-        """Scores of candidates, then of linking each mention to none."""
-        if not self.is_initialized or not found.mentions.mentions:
-            return surface_scores(found.features)
-        return self.model.ops.to_numpy(self.model.predict(self.require_graph().batch(found)))
 
     def set_annotations(self, docs: Iterable[Doc], predictions: list[Predicted]) -> None:
         """Write `kb_id_` and `span._.kb_...` of the mentions."""

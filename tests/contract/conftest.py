@@ -22,9 +22,10 @@ def spec(request: pytest.FixtureRequest) -> Spec:
 
 
 def build(spec: Spec, **settings: Any) -> Language:
-    """A blank pipeline with the component alone, not initialized."""
+    """A blank pipeline with the component and what it needs alone, not initialized."""
     nlp = spacy.blank("en")
     nlp.add_pipe(spec.factory, name=NAME, config={**spec.config, **settings})
+    spec.prepare(nlp, NAME)
     return nlp
 
 
@@ -35,6 +36,7 @@ def build_listening(spec: Spec, *others: str) -> Language:
     for other in others:
         nlp.add_pipe(other, config={"model": {"tok2vec": LISTENER}})
     nlp.add_pipe(spec.factory, name=NAME, config=spec.listening_config())
+    spec.prepare(nlp, NAME)
     return nlp
 
 

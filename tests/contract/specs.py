@@ -12,6 +12,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from . import links
+
 WIDTH = 32
 ENCODER = {
     "@architectures": "spacy.HashEmbedCNN.v2",
@@ -38,6 +40,9 @@ class Spec:
     score: The scorer's key that counts.
     wrong_type: A setting with a value that the config must refuse.
     silencing: Settings under which the trained component decides for nothing, as an override at load.
+    requires: What it needs of earlier components, as `nlp.analyze_pipes` names it.
+    prepare: Adds what it needs in a pipeline, by the component's name: earlier components, and what is set by a call.
+    untrained: Whether it predicts before it is trained.
     labels, listens, rehearses, calibrates: What it can do; where it says no, the component must say so too.
     """
 
@@ -50,6 +55,9 @@ class Spec:
     score: str
     wrong_type: dict[str, Any]
     silencing: dict[str, Any] | None = None
+    requires: tuple[str, ...] = ()
+    prepare: Callable[[Language, str], None] = lambda nlp, name: None
+    untrained: bool = False
     labels: bool = True
     listens: bool = True
     rehearses: bool = True
@@ -202,4 +210,27 @@ TEXT_CLASSIFIERS = (
     ),
 )
 
-SPECS = {spec.name: spec for spec in (TICKER_NER, *TEXT_CLASSIFIERS)}
+SCORER = {"@architectures": "spacy_nlpkit.LinkScorer.v1", "width": 64, "hidden_width": 16, "rows": 1024}
+KG_LINKER = Spec(
+    name="kg_linker",
+    factory="kg_linker",
+    config={"model": SCORER},
+    gold=links.GOLD,
+    snapshot=links.snapshot_links,
+    decides=links.decides_for_links,
+    score="links_acc",
+    wrong_type={"missing_as_nil": "yes"},
+    silencing={"threshold": 1.0},
+    requires=("doc.ents",),
+    prepare=links.prepare,
+    untrained=True,
+    labels=False,
+    listens=False,
+    attributes=("kb_candidates", "kb_score", "kb_uri", "kb_types", "kb_description", "kb_status"),
+)
+KG_LINKERS = (
+    KG_LINKER,
+    replace(KG_LINKER, name="kg_linker-encoder", config={"model": {**SCORER, "tok2vec": ENCODER}}, listens=True),
+)
+
+SPECS = {spec.name: spec for spec in (TICKER_NER, *TEXT_CLASSIFIERS, *KG_LINKERS)}

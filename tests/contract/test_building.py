@@ -26,7 +26,7 @@ def test_added_and_analyzed(spec: Spec) -> None:
     nlp.add_pipe(spec.factory)
     analysis = nlp.analyze_pipes()
     assert analysis["summary"][spec.factory]["assigns"]
-    assert analysis["problems"][spec.factory] == []
+    assert analysis["problems"][spec.factory] == list(spec.requires)
     assert set(spec.attributes) <= {
         name.rsplit("._.", 1)[1] for name in analysis["summary"][spec.factory]["assigns"] if "._." in name
     }
@@ -48,7 +48,7 @@ def test_wrong_settings_are_refused(spec: Spec) -> None:
 def test_two_of_a_kind_live_side_by_side(spec: Spec) -> None:
     nlp = build(spec)
     nlp.add_pipe(spec.factory, name="second", config=spec.config)
-    assert nlp.pipe_names == [NAME, "second"]
+    assert nlp.pipe_names[-2:] == [NAME, "second"]
     assert nlp.get_pipe("second").name == "second"
 
 
@@ -56,12 +56,12 @@ def test_use_before_initialize_names_the_next_step(spec: Spec) -> None:
     nlp = build(spec)
     pipe = nlp.get_pipe(NAME)
     doc = nlp.make_doc("Intel rose .")
-    for use in (
+    predictions = (
         lambda: nlp(doc.copy()),
         lambda: list(nlp.pipe([doc.copy()])),
         lambda: pipe.predict([doc]),
-        lambda: pipe.update(spec.examples(nlp)),
-    ):
+    )
+    for use in (*(() if spec.untrained else predictions), lambda: pipe.update(spec.examples(nlp))):
         with pytest.raises(NlpkitError, match=r"\[N001\].*nlp\.initialize"):
             use()
 

@@ -44,7 +44,8 @@ def test_only_empty_documents(spec: Spec, trained: Language) -> None:
 
 
 def test_predict_is_pure(spec: Spec, trained: Language, texts: list[str]) -> None:
-    docs = [trained.make_doc(text) for text in texts]
+    with trained.select_pipes(disable=[NAME]):
+        docs = list(trained.pipe(texts))
     before = [doc.to_bytes() for doc in docs]
     trained.get_pipe(NAME).predict(docs)
     assert [doc.to_bytes() for doc in docs] == before
@@ -146,8 +147,9 @@ def test_calibration_is_kept_and_touches_nothing_else(spec: Spec, trained: Langu
     assert [eg.predicted.to_bytes() for eg in examples] == before
     trained.to_disk(tmp_path)
     same(spacy.load(tmp_path).get_pipe(NAME).cfg, pipe.cfg)
-    pipe.add_label("NEW")
-    assert not pipe.cfg["calibrated"], "its outputs are others now"
+    if spec.labels:
+        pipe.add_label("NEW")
+        assert not pipe.cfg["calibrated"], "its outputs are others now"
 
 
 def test_memory_stays_flat(spec: Spec, trained: Language, texts: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ def by_hand(model: Model, batch: LinkBatch) -> list[float]:
         pairs = list(zip(given.hashes.tolist(), given.weights.tolist()))
         return [
             sum((table[row_of(number)] * weight for number, weight in pairs[first:last]), np.zeros(WIDTH))
-            for first, last in zip(bounds[:-1], bounds[1:])
+            for first, last in itertools.pairwise(bounds)
         ]
 
     def encoded(place: int) -> np.ndarray:
