@@ -120,17 +120,15 @@ def by_hand(model: Model, batch: LinkBatch) -> list[float]:
         return project.get_param("W") @ pooled + project.get_param("b")
 
     texts, entities = bag(batch.doc_words), bag(batch.entity_words)
-    mentions = [
-        texts[batch.doc[place]] + table[row_of(int(batch.label[place]))] + encoded(place)
-        for place in range(len(batch.doc))
-    ]
+    by_words = [texts[doc] + table[row_of(label)] for doc, label in zip(batch.doc.tolist(), batch.label.tolist())]
+    mentions = [words + module.ENCODED * encoded(place) for place, words in enumerate(by_words)]
     scores = []
     for mention, entity, features in zip(batch.mention, batch.entity, batch.features):
         seen = np.concatenate([features, mentions[mention] * entities[entity]])
         states = (hidden.get_param("W") @ seen + hidden.get_param("b")).max(axis=1)
         learned = output.get_param("W") @ states + output.get_param("b")
         scores.append(float(features @ model.get_param("surface") + learned[0]))
-    for mention, features in zip(mentions, batch.nil_features):
+    for mention, features in zip(by_words, batch.nil_features):
         learned = nil_output.get_param("W") @ mention + nil_output.get_param("b")
         scores.append(float(features @ model.get_param("nil") + learned[0]))
     return scores
@@ -146,8 +144,9 @@ def test_scores(model: Model, docs: list[Doc], monkeypatch: pytest.MonkeyPatch) 
         assert found == pytest.approx(by_hand(model, batch), rel=1e-4, abs=1e-4)
 
 
-def test_gradients(model: Model, docs: list[Doc]) -> None:
-    """Of all parameters, the encoder's tokens among them."""
+def test_gradients(model: Model, docs: list[Doc], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all parameters, the encoder's tokens among them, which have some weight here."""
+    monkeypatch.setattr(module, "ENCODED", 1.0)
     set_dropout_rate(model, 0.0)
     batch = batch_of(docs)
     scores, backprop = model.begin_update(batch)
