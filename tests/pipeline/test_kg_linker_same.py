@@ -15,6 +15,7 @@ from spacy_nlpkit.kg.graph import Alias, Entity
 from spacy_nlpkit.kg.memory import MemoryGraph
 from spacy_nlpkit.kg.report import BuildReport
 from spacy_nlpkit.kg.sqlite import SqliteGraph
+from spacy_nlpkit.pipeline import kg_linker
 
 from ..contract.links import snapshot_links
 from ..kg.graphs import ROOT, build
@@ -130,8 +131,6 @@ def test_thousands_of_mentions_in_one_document(nlp: Language) -> None:
 
 
 def test_a_batch_of_many_documents_goes_in_parts(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
-    from spacy_nlpkit.pipeline import kg_linker
-
     def docs() -> list[Doc]:
         return [mark(nlp, f"Facebook {n}", ("Facebook", "ORG")) for n in range(9)]
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import spacy
+import srsly
 from spacy.lang.en import English
 from spacy.language import Language
 
@@ -192,8 +193,6 @@ def test_another_folder_in_its_place(tmp_path: Path) -> None:
 
 def test_bytes_with_another_graph() -> None:
     one, two = pipe_of(linker()).to_bytes(exclude=["vocab"]), pipe_of(linker(OTHER)).to_bytes(exclude=["vocab"])
-    import srsly
-
     mixed: Any = {**srsly.msgpack_loads(one), "kb": srsly.msgpack_loads(two)["kb"]}  # type: ignore[dict-item,index]
     with pytest.raises(NlpkitError, match=r"\[N217\]"):
         pipe_of(linker(None)).from_bytes(srsly.msgpack_dumps(mixed), exclude=["vocab"])
