@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,89 +11,21 @@ import pytest
 import spacy
 from spacy.cli.train import train as train_from_config
 from spacy.language import Language
-from spacy.ml.models.textcat import build_simple_cnn_text_classifier
 from spacy.tokens import Doc
-from thinc.api import Model, Optimizer, fix_random_seed
+from thinc.api import Optimizer
 
 from spacy_nlpkit.counting import count_documents, uncounted
 from spacy_nlpkit.errors import NlpkitError
 
 from ..contract.specs import ENCODER, LISTENER
-from ..layers.reference import randomize
 from ..tiny_transformer import save_tiny_transformer
-from .classes import (
-    GOLD,
-    LABELS,
-    answers,
-    build,
-    examples_of,
-    examples_of_more,
-    probabilities,
-    train,
-    write_corpus,
-)
+from .architectures import RIGHT, SMALL, architecture, initialized, resolve
+from .classes import GOLD, LABELS, answers, build, examples_of, examples_of_more, probabilities, train
 
 NAMES = ["EmbeddingBag", "TfidfLinear", "Pooled", "NgramCNN", "Recurrent", "Ensemble"]
 OVER_TOKENS = ["Pooled", "NgramCNN", "Recurrent"]
 # Parameters that are counted, not learned.
 COUNTED = {"idf", "words"}
-RIGHT = [label for _, label in GOLD]
-# Of so few texts every word has to be known.
-EMBEDDING = {"@architectures": "spacy_nlpkit.WordEmbedding.v1", "min_count": 1, "dropout": 0.0, "word_dropout": 0.0}
-# Settings of small tables, for tests that need no defaults.
-MEMBERS = {
-    "cnn": {"@architectures": "spacy_nlpkit.NgramCNN.v1", "windows": [2], "filters": 8, "tok2vec": EMBEDDING},
-    "chars": {
-        "@architectures": "spacy_nlpkit.TfidfLinear.v1",
-        "rows": 2**12,
-        "word_ngrams": 0,
-        "min_chars": 3,
-        "max_chars": 3,
-    },
-    "words": {"@architectures": "spacy_nlpkit.EmbeddingBag.v1", "rows": 2**12, "word_ngrams": 1},
-}
-SMALL: dict[str, dict[str, Any]] = {
-    "NgramCNN": {"tok2vec": EMBEDDING},
-    "Recurrent": {"tok2vec": EMBEDDING},
-    "EmbeddingBag": {"rows": 2**12},
-    "TfidfLinear": {"rows": 2**12},
-    "Ensemble": {"members": {name: MEMBERS[name] for name in ("cnn", "words")}},
-}
-WORDS = [["stocks", "fell"], [], ["the", "cup", "final", "was", "late"], [], ["Oslo"]]
-
-
-def architecture(name: str, **settings: Any) -> dict[str, Any]:
-    if name == "Recurrent":
-        pytest.importorskip("torch", reason="the extra 'transformers' is not installed")
-    return {"@architectures": f"spacy_nlpkit.{name}.v1", **settings}
-
-
-def resolve(block: dict[str, Any]) -> Model:
-    return spacy.registry.resolve({"model": block})["model"]
-
-
-def initialized(name: str, docs: list[Doc], n_labels: int = 3, **settings: Any) -> Model:
-    """A model whose output is not zero, as it starts."""
-    fix_random_seed(0)
-    model = resolve(architecture(name, **settings))
-    count_documents(uncounted(model), [*docs, *docs])
-    model.attrs["resize_output"](model, n_labels)
-    model.initialize(X=[doc for doc in docs if len(doc)])
-    for node in model.walk():
-        if node.name in ("linear", "tfidf_linear"):
-            randomize(node, "W")
-    return model
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("classes") / "train.spacy")
-
-
-@pytest.fixture(scope="module")
-def docs() -> list[Doc]:
-    vocab = spacy.blank("en").vocab
-    return [Doc(vocab, words=words) for words in WORDS]
 
 
 @pytest.fixture(scope="module")
@@ -325,85 +256,3 @@ def test_trained_by_a_config(corpus: Path, tmp_path: Path) -> None:
     assert found.min() == pytest.approx(possible[0])
     assert found.max() == pytest.approx(possible[-1])
     assert all(min(abs(value - one) for one in possible) < 1e-5 for value in found)
-
-
-# Settings
-
-WRONG = {
-    "rows": ("EmbeddingBag", {"rows": 1000}, "rows"),
-    "one_row": ("EmbeddingBag", {"rows": 1}, "rows"),
-    "nothing_taken": ("TfidfLinear", {"word_ngrams": 0}, "word_ngrams"),
-    "negative": ("EmbeddingBag", {"word_ngrams": -1}, "word_ngrams"),
-    "chars_from_zero": ("TfidfLinear", {"max_chars": 3}, "min_chars"),
-    "chars_crossed": ("TfidfLinear", {"min_chars": 5, "max_chars": 3}, "min_chars"),
-    "pooling": ("Pooled", {"pooling": ["mean", "median"]}, "pooling"),
-    "no_pooling": ("Pooled", {"pooling": []}, "pooling"),
-    "no_pooling_of_states": ("Recurrent", {"pooling": []}, "pooling"),
-    "no_windows": ("NgramCNN", {"windows": []}, "windows"),
-    "window_of_none": ("NgramCNN", {"windows": [2, 0]}, "windows"),
-    "weights": ("Ensemble", {"weights": {"bag": 0.5, "other": 0.5}}, "weights"),
-}
-
-
-@pytest.mark.parametrize(("name", "settings", "named"), WRONG.values(), ids=WRONG)
-def test_wrong_settings(name: str, settings: dict[str, Any], named: str) -> None:
-    with pytest.raises(NlpkitError, match=rf"\[N006\] Setting '{named}' of 'spacy_nlpkit\.{name}\.v1'"):
-        resolve(architecture(name, **settings))
-
-
-def test_an_ensemble_takes_no_foreign_member() -> None:
-    foreign = build_simple_cnn_text_classifier(resolve(ENCODER), exclusive_classes=True)
-    build_ensemble: Callable[..., Model] = spacy.registry.architectures.get("spacy_nlpkit.Ensemble.v1")
-    with pytest.raises(NlpkitError, match=r"\[N006\] Setting 'members\.mine'"):
-        build_ensemble(members={"mine": foreign})
-
-
-@pytest.mark.parametrize("setting", [{"cell": "srn"}, {"pooling": ["first"]}])
-def test_unknown_choices_are_refused_by_the_config(setting: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(setting))):
-        resolve(architecture("Recurrent", **setting))
-
-
-VARIANTS = {
-    "bag_of_chars": ("EmbeddingBag", {"word_ngrams": 0, "min_chars": 2, "max_chars": 4, "pooling": "max"}),
-    "tfidf_of_chars": ("TfidfLinear", {"word_ngrams": 1, "min_chars": 3, "max_chars": 3, "attr": "ORTH", "scale": 2.0}),
-    "first": ("Pooled", {"pooling": ["first"]}),
-    "attention": ("Pooled", {"pooling": ["attention", "max"], "hidden_width": 8, "scale": 5.0}),
-    "one_window": ("NgramCNN", {"windows": [1], "filters": 4, "mean": False, "tok2vec": EMBEDDING}),
-    "lstm": (
-        "Recurrent",
-        {"cell": "lstm", "bidirectional": False, "pooling": ["last"], "depth": 2, "tok2vec": EMBEDDING},
-    ),
-    "rnn": (
-        "Recurrent",
-        {"cell": "rnn", "pooling": ["max"], "input_width": 7, "hidden_width": 5, "tok2vec": EMBEDDING},
-    ),
-}
-
-
-@pytest.mark.parametrize(("name", "settings"), VARIANTS.values(), ids=VARIANTS)
-def test_variants_train(name: str, settings: dict[str, Any], corpus: Path) -> None:
-    assert answers(train(build(corpus, architecture(name, **settings)), updates=60)) == RIGHT
-
-
-# Ensembles
-
-
-def test_an_ensemble_is_the_weighted_geometric_mean(docs: list[Doc]) -> None:
-    weights = {"cnn": 0.5, "chars": 0.2}
-    model = initialized("Ensemble", docs, members=MEMBERS, weights=weights)
-    mixture = model.get_ref("logits")
-    total = 0
-    for name, member in zip(sorted(MEMBERS), mixture.layers):
-        total = total + weights.get(name, 1 / 3) * member.predict(docs).astype("float64")
-    powers = np.exp(total)
-    assert model.predict(docs) == pytest.approx(powers / powers.sum(axis=1, keepdims=True), abs=1e-5)
-
-
-def test_an_ensemble_of_any_members_trains(corpus: Path) -> None:
-    for stacked in (False, True):
-        nlp = train(build(corpus, architecture("Ensemble", members=MEMBERS, stacked=stacked)), updates=20)
-        assert answers(nlp) == RIGHT
-        pipe: Any = nlp.get_pipe("textcat")
-        weights = pipe.model.get_ref("logits").get_param("weights")
-        assert (weights == pytest.approx([1 / 3] * 3, abs=1e-6)) is not stacked
