@@ -38,7 +38,10 @@ MAY_IMPORT = {
     "training": {BOTTOM, "data", "kg", "scoring"},
     "cli": {BOTTOM, "data", "kg", "layers", "scoring", "models", "pipeline", "training"},
 }
-HEAVY = ("torch", "transformers", "spacy_transformers", "tokenizers", "safetensors", "scipy", "matplotlib", "pyoxigraph")
+HEAVY = (
+    *("torch", "transformers", "spacy_transformers", "tokenizers", "safetensors"),
+    *("scipy", "matplotlib", "pyoxigraph"),
+)
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 MAX_LINES = 400
 IMPORT_SECONDS = 0.3
