@@ -48,14 +48,19 @@ def collect_mentions(
     places: list[tuple[int, int, int]] = []
     unreadable: list[Any] = []
     for number, (doc, group) in enumerate(zip(docs, groups)):
-        names = [span for span in group if _may_be_name(span)]
-        skipped += [span for span in group if not _may_be_name(span)]
-        ordered = sorted(names, key=lambda span: (span.start_char, span.end_char))
-        marked = [Marked(span.text, span.label_, span.start_char, span.end_char) for span in ordered]
-        if not marked:
+        named = []
+        for span in group:
+            name = _name(span)
+            if name is None:
+                skipped.append(span)
+            else:
+                named.append((span, name))
+        if not named:
             continue
+        named.sort(key=lambda pair: pair[1][2:])
         day = doc_day(doc, unreadable)
-        for span, mention in zip(ordered, expand(marked, doc.text, default_day if day is None else day)):
+        expanded = expand([name for _, name in named], doc.text, default_day if day is None else day)
+        for (span, _), mention in zip(named, expanded):
             if labels is not None and span.label_ not in labels:
                 skipped.append(span)
                 continue
@@ -68,8 +73,10 @@ def collect_mentions(
     return DocMentions(spans, mentions, Marks(*columns), skipped)
 
 
-def _may_be_name(span: Span) -> bool:
-    return span.end_char - span.start_char <= MAX_LENGTH and bool(span.text.strip())
+def _name(span: Span) -> Marked | None:
+    start, end = span.start_char, span.end_char
+    text = span.text if end - start <= MAX_LENGTH else ""
+    return Marked(text, span.label_, start, end) if text.strip() else None
 
 
 def doc_day(doc: Doc, unreadable: list[Any]) -> int | None:
