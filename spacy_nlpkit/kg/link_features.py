@@ -99,7 +99,8 @@ def compute_features(
     put("nearness", -np.log(1.05 - np.minimum(closest, 1.0)))
     short = np.array([kind in ("short", "acronym", "former") for kind in graph.kinds], bool)
     put("short_form", short[graph.aliases.kind[found.alias]])
-    first = _softmax(columns @ surface, found.mention, n)
+    # Row by row: a product of matrices depends, in its last digits, on the other rows.
+    first = _softmax((columns.astype(np.float64) * surface).sum(axis=1), found.mention, n)
     near = coherence(graph, marks.doc, found.mention, found.entity, first)
     put("coherence", np.log1p(near))
     put("coherence_share", _shares(near, found.mention, n))
