@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
 TWINS = sorted((ROOT / "configs" / "smoke").glob("*.cfg"))
 NEWSWIRE = ROOT / "assets" / "newswire" / "newswire.jsonl"
+GRAPH = ROOT / "assets" / "newswire" / "kb.jsonl"
 TEXT = "Shares of Nokia (NOK1V.HE) fell in Helsinki, but Intel (INTC.O) rose."
 # What a twin may set otherwise: how large the model is and how long it learns.
 SIZES = {"width", "depth", "rows", "max_steps", "eval_frequency", "warmup_steps", "initial_rate"}
@@ -50,6 +51,18 @@ gold = list(DocBin().from_disk("train.spacy").get_docs(nlp.vocab))
 texts = [[doc.cats, doc._.prediction] for doc in nlp.pipe(doc.text for doc in gold)]
 requirements, truth = nlp.meta.get("requirements", []), [doc.cats for doc in gold]
 print(json.dumps([nlp.get_pipe("text_classifier").cfg, requirements, texts, truth]))
+"""
+# The same of a linker, with the annotated entities, for which their ids are right.
+LOAD_LINKS = """
+import json, sys, spacy
+nlp = spacy.load(sys.argv[1])
+from spacy_nlpkit.data.readers import create_corpus
+examples = list(create_corpus("train.spacy", entities="gold")(nlp))
+docs = list(nlp.pipe(example.predicted for example in examples))
+links = [[ent.kb_id_, ent._.kb_status, ent._.kb_score] for doc in docs for ent in doc.ents]
+gold = [ent.kb_id_ for example in examples for ent in example.reference.ents]
+requirements = nlp.meta.get("requirements", [])
+print(json.dumps([nlp.get_pipe("kg_linker").cfg, requirements, links, gold]))
 """
 # Hides a package as if it had never been installed: neither its modules nor its entry points are found.
 HIDE = """
@@ -127,6 +140,20 @@ def check_classes(model: Path, cwd: Path, requirements: Sequence[str] = (), accu
     assert len({json.dumps(cats) for cats, _ in texts}) > len(gold) / 2
 
 
+def check_links(model: Path, cwd: Path, requirements: Sequence[str] = ()) -> None:
+    """Calibrated, with its graph, and it links what it learned from."""
+    done = run("-W", "error", "-c", LOAD_LINKS, model, cwd=cwd)
+    assert done.returncode == 0, done.stderr[-3000:]
+    cfg, found_requirements, links, gold = json.loads(done.stdout)
+    assert cfg["calibrated"] is True
+    assert 0 < cfg["learned_threshold"] < 1
+    assert found_requirements == list(requirements)
+    assert all((status == "linked") == (kb_id not in ("", "NIL")) for kb_id, status, _ in links)
+    assert all(0 < score < 1 for _, status, score in links if status in ("linked", "nil"))
+    assert "NIL" in {kb_id for kb_id, _, _ in links}
+    assert sum(kb_id == right for (kb_id, _, _), right in zip(links, gold, strict=True)) / len(gold) > 0.95
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the first news items as train.spacy and dev.spacy, and texts of others without annotation."""
@@ -201,8 +228,10 @@ def test_the_twin_of_ticker_ner(first: Path, corpus: Path) -> None:
 
 @pytest.mark.slow
 def test_the_twin_of_news(corpus: Path) -> None:
-    cfg, _, ents = load_in_a_fresh_process(train("news", "news", corpus), corpus)
+    model = train("news", "news", corpus, kb=str(GRAPH))
+    cfg, _, ents = load_in_a_fresh_process(model, corpus)
     check_entities(cfg, ents)
+    assert (model / "kg_linker" / "kb" / "kb.sqlite").is_file()
 
 
 @pytest.mark.slow
@@ -230,6 +259,19 @@ def test_the_twin_of_the_transformer_loads_offline(transformer: Path, corpus: Pa
     cfg, requirements, ents = load_in_a_fresh_process(transformer, corpus)
     check_entities(cfg, ents)
     assert requirements == TRANSFORMERS
+
+
+def test_the_twin_of_kg_linker(corpus: Path) -> None:
+    check_links(train("kg_linker", "links", corpus, kb=str(GRAPH)), corpus)
+
+
+@pytest.mark.slow
+def test_the_twin_of_the_transformer_that_links(corpus: Path) -> None:
+    texts = (corpus / "texts.txt").read_text(encoding="utf8").splitlines()
+    encoder = save_tiny_transformer(corpus / "tiny_linker", texts)
+    model = train("kg_linker_trf", "trf_links", corpus, transformer=str(encoder), kb=str(GRAPH))
+    encoder.rename(corpus / "moved_linker")
+    check_links(model, corpus, TRANSFORMERS)
 
 
 def test_the_twin_of_text_classifier(corpus: Path) -> None:
@@ -288,5 +330,7 @@ def test_a_missing_extra_is_named_with_its_pip_line(transformer: Path, corpus: P
 
 def test_an_extra_that_does_not_exist_is_refused() -> None:
     callback = {"@callbacks": "spacy_nlpkit.require_extra.v1", "extra": "transformer"}
-    with pytest.raises(NlpkitError, match=r"N006.*'extra'.*must be torch or transformers or viz or rdf, got 'transformer'"):
+    with pytest.raises(
+        NlpkitError, match=r"N006.*'extra'.*must be torch or transformers or viz or rdf, got 'transformer'"
+    ):
         spacy.util.load_model_from_config({"nlp": {"lang": "en", "after_creation": callback}}, auto_fill=True)

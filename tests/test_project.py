@@ -186,6 +186,7 @@ def test_own_data(tmp_path: Path) -> None:
     write_export(tmp_path / "mine.jsonl")
     words = ["-m", "weasel", "run", "all", "."]
     words += ["--vars.annotations", "mine.jsonl", "--vars.name", "nlpkit_own_data_test"]
+    words += ["--vars.config", "configs/ticker_ner.cfg"]
     words += ["--vars.train_args", " --training.max_steps 60 --training.eval_frequency 20"]
     # Installed aside, so that the environment of the tests stays as it is.
     target = tmp_path / "site-packages"

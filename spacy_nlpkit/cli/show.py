@@ -41,9 +41,9 @@ def show(
         show_metrics(metrics)
     if corpus is not None:
         nlp = load_pipeline(model)
-        texts = read_texts(nlp, corpus, n_texts)
+        docs = read_docs(nlp, corpus, n_texts)
         msg.divider("As the pipeline annotates it")
-        for doc in nlp.pipe(texts):
+        for doc in nlp.pipe(docs):
             print("\n".join([render(doc), *render_classes(doc)]) + "\n")
 
 
@@ -53,20 +53,24 @@ def show_metrics(path: Path) -> None:
         print_scores(name, result["ours"])
 
 
-def read_texts(nlp: Language, corpus: Path, n_texts: int) -> list[str]:
-    """The first texts of a .spacy file; raise N104 if it has none, N029 or N032 if it is no such file."""
+def read_docs(nlp: Language, corpus: Path, n_texts: int) -> list[Doc]:
+    """The first texts of a .spacy file with their dates, without annotation; raise N104 if it has none, N029 or N032 if
+    it is no such file."""
+    from ..attributes import register_item_attributes
     from ..data.converters.spacy_files import read_docbin
+    from ..data.readers import make_example
 
-    texts = [doc.text for doc in islice(read_docbin(corpus, nlp), n_texts)]
-    if not texts:
+    register_item_attributes()
+    docs = [make_example(nlp, doc).predicted for doc in islice(read_docbin(corpus, nlp), n_texts)]
+    if not docs:
         raise NlpkitError(Errors.N104.format(path=corpus))
-    return texts
+    return docs
 
 
 def render(doc: Doc) -> str:
-    """The text with each entity as [text LABEL confidence], in colour where the terminal shows colours.
+    """The text with each entity as [text LABEL confidence -> id score], in colour where the terminal shows colours.
 
-    The confidence stands where a component of the pipeline set `span._.confidence`.
+    The confidence stands where a component of the pipeline set `span._.confidence`, what follows where one linked it.
     """
     labels = sorted({ent.label_ for ent in doc.ents})
     colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
@@ -86,5 +90,12 @@ def render_classes(doc: Doc) -> list[str]:
 
 
 def _mark(ent: Span) -> str:
-    confidence = ent._.confidence if ent.has_extension("confidence") else None
-    return f"[{ent.text} {ent.label_}" + (f" {confidence:.2f}]" if confidence is not None else "]")
+    parts = [ent.text, ent.label_, _figure(ent, "confidence")]
+    if ent.kb_id_:
+        parts += ["->", ent.kb_id_, _figure(ent, "kb_score")]
+    return f"[{' '.join(part for part in parts if part)}]"
+
+
+def _figure(ent: Span, attribute: str) -> str:
+    value = ent._.get(attribute) if ent.has_extension(attribute) else None
+    return "" if value is None else f"{value:.2f}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
+import srsly
 from spacy.tokens import DocBin
 from spacy.training import Example
 
@@ -60,6 +63,28 @@ def test_classes_of_a_text(tmp_path: Path) -> None:
     done = show(tmp_path / "classes", "--corpus", write_corpus(tmp_path / "test.spacy", *texts))
     assert done.returncode == 0, done.stderr
     assert "=>  Business 0.50  Sports 0.50" in done.stdout
+
+
+def test_links_by_the_date_of_the_text(tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "TICKER", "pattern": "META"}])  # type: ignore[attr-defined]
+    linker: Any = nlp.add_pipe("kg_linker")
+    aliases = [{"text": "META", "kind": "ticker", "from": "2022-06-09"}]
+    fund = [{"text": "META", "kind": "ticker", "to": "2022-01-31"}]
+    entities = [
+        {"id": "org:meta", "label": "Meta Platforms", "types": ["Company"], "aliases": aliases},
+        {"id": "org:roundhill", "label": "Roundhill Ball Metaverse", "types": ["Company"], "aliases": fund},
+    ]
+    srsly.write_jsonl(tmp_path / "kb.jsonl", entities)
+    linker.set_kb(tmp_path / "kb.jsonl")
+    nlp.to_disk(tmp_path / "linked")
+    docs = [nlp.make_doc("Shares of META fell."), nlp.make_doc("Shares of META rose.")]
+    docs[0]._.date, docs[1]._.date = "2021-11-02", "2023-11-02"
+    DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "test.spacy")
+    done = show(tmp_path / "linked", "--corpus", tmp_path / "test.spacy")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"of \[META TICKER -> org:roundhill 0\.\d\d\] fell", done.stdout)
+    assert re.search(r"of \[META TICKER -> org:meta 0\.\d\d\] rose", done.stdout)
 
 
 @pytest.mark.parametrize(
