@@ -19,7 +19,7 @@ class KgLinkerErrors:
         "call set_kb(path)."
     )
     N218 = (
-        "The loader spacy_nlpkit.KnowledgeGraph.v1 has no path. Name a graph in [paths] kg, or on the command line: "
+        "The loader spacy_nlpkit.KnowledgeGraph.v1 has no path. Name a graph in [paths] kb, or on the command line: "
         "--paths.kg corpus/kb."
     )
     N219 = (
