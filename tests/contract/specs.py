@@ -162,7 +162,7 @@ BAG = {
     "ngram_dropout": 0.0,
     "scale": 5.0,
 }
-TFIDF = {"@architectures": "spacy_nlpkit.TfidfLinear.v1", "rows": 4096, "scale": 10.0}
+TFIDF = {"@architectures": "spacy_nlpkit.TfidfLinear.v1", "rows": 4096, "ngram_dropout": 0.0, "scale": 10.0}
 
 TEXT_CLASSIFIER = Spec(
     name="text_classifier",
