@@ -40,6 +40,10 @@ class TextClassifierErrors:
         "{count} of {total} documents have labels of '{name}' with values other than 0 to 1. The first: {first} "
         "(labels {found}). Correct the annotation."
     )
+    N135 = (
+        "The component '{name}' was trained with exclusive = {trained} and cannot work with exclusive = {exclusive}. "
+        "Take the setting out of the config given at loading, or train again."
+    )
     # 140-143: explanations
     N140 = "The component '{name}' has no label {label!r} to explain. It has: {known}."
     N141 = (

@@ -248,11 +248,15 @@ class NlpkitPipe(TrainablePipe):
         if part:
             yield part
 
+    def check_loaded(self) -> None:
+        """Hook: compare what was loaded with the settings."""
+
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> NlpkitPipe:
         """Load the pipe in place of all it had learned; labels first, then the weights."""
         self._forget()
         self._rehearsal_model = None
         super().from_bytes(bytes_data, exclude=tuple(exclude))
+        self.check_loaded()
         return self
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> NlpkitPipe:
@@ -260,4 +264,5 @@ class NlpkitPipe(TrainablePipe):
         self._forget()
         self._rehearsal_model = None
         super().from_disk(path, exclude=tuple(exclude))
+        self.check_loaded()
         return self

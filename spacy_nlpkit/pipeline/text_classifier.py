@@ -165,13 +165,12 @@ class TextClassifier(NlpkitPipe):
         if isinstance(self.class_weights, dict):
             ranges += [(f"class_weights.{label}", weight, np.inf) for label, weight in self.class_weights.items()]
         for setting, value, most in ranges:
+            expected = "0 or more" if most == np.inf else "between 0 and 1"
             if value is not None and not 0 <= value <= most:
-                expected = "0 or more" if most == np.inf else "between 0 and 1"
                 raise NlpkitError(Errors.N006.format(setting=setting, name=self.name, expected=expected, value=value))
         if not set_exclusive(self.model, self.exclusive):
-            raise NlpkitError(
-                Errors.N131.format(name=self.name, exclusive=self.exclusive, model_exclusive=not self.exclusive)
-            )
+            other = not self.exclusive
+            raise NlpkitError(Errors.N131.format(name=self.name, exclusive=self.exclusive, model_exclusive=other))
 
     # Labels and shapes
 
@@ -186,9 +185,7 @@ class TextClassifier(NlpkitPipe):
 
     def sample_output(self, n_docs: int) -> Any:
         """Some of spaCy's architectures cannot be resized, and infer their labels from zeros of this shape."""
-        if "resize_output" in self.model.attrs:
-            return None
-        return self.model.ops.alloc2f(n_docs, len(self.labels))
+        return None if "resize_output" in self.model.attrs else self.model.ops.alloc2f(n_docs, len(self.labels))
 
     def initialize(
         self,
@@ -210,7 +207,13 @@ class TextClassifier(NlpkitPipe):
         truth = truth_of(self._annotations, self.labels, self.exclusive)
         require_probabilities(self._annotations, truth, self.labels, self.exclusive, self.name)
         self._annotations = []
+        self.cfg["exclusive"] = self.exclusive
         self.cfg["class_weights"] = [round(weight, DIGITS) for weight in self._weights_of(truth)]
+
+    def check_loaded(self) -> None:
+        """RAISES: N135 where the pipe was trained for the other kind of labels."""
+        if self.cfg.get("exclusive", self.exclusive) != self.exclusive:
+            raise NlpkitError(Errors.N135.format(name=self.name, trained=not self.exclusive, exclusive=self.exclusive))
 
     # The labels are checked and weighed over all examples.
     surveys_all = True

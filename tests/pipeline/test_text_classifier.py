@@ -342,3 +342,9 @@ def test_documents_of_others_have_no_decision() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert spacy.blank("en")("Wheat.")._.prediction is None
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_the_kind_of_labels_cannot_change_at_load(exclusive: bool, saved: dict[bool, Path]) -> None:
+    with pytest.raises(NlpkitError, match=rf"\[N135\].*trained with exclusive = {exclusive}"):
+        load(saved[exclusive], exclusive=not exclusive)
