@@ -31,8 +31,8 @@ class DataErrors:
     )
     # 035-049: corpora, checks, augmenters
     N035 = (
-        "A corpus of the config has no path. Set all that are read, for training those of [paths] train and dev, in the "
-        "config or on the command line: --paths.train corpus/train.spacy --paths.dev corpus/dev.spacy."
+        "A corpus of the config has no path. Set all that are read, for training those of [paths] train and dev, in "
+        "the config or on the command line: --paths.train corpus/train.spacy --paths.dev corpus/dev.spacy."
     )
     N036 = "{path}: no such file or folder. Make it with `python -m spacy nlpkit convert`, or correct the path."
     N037 = "{path}: the folder holds no .spacy file. Make one with `python -m spacy nlpkit convert`."

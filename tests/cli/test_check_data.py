@@ -132,7 +132,7 @@ def test_config_with_overrides_reads_its_own_corpora(train: Path, dev: Path, tmp
     assert "[NW039] 25 texts stand in more than one split" in output
     assert "[NW041]" not in output
     output = run(config, "--paths.dev", dev, status=1)
-    assert "[N035] The corpus has no path" in output
+    assert "[N035] A corpus of the config has no path" in output
 
 
 @pytest.mark.parametrize(
