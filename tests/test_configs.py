@@ -330,7 +330,5 @@ def test_a_missing_extra_is_named_with_its_pip_line(transformer: Path, corpus: P
 
 def test_an_extra_that_does_not_exist_is_refused() -> None:
     callback = {"@callbacks": "spacy_nlpkit.require_extra.v1", "extra": "transformer"}
-    with pytest.raises(
-        NlpkitError, match=r"N006.*'extra'.*must be torch or .* or rdf, got 'transformer'"
-    ):
+    with pytest.raises(NlpkitError, match=r"N006.*'extra'.*must be torch or .* or rdf, got 'transformer'"):
         spacy.util.load_model_from_config({"nlp": {"lang": "en", "after_creation": callback}}, auto_fill=True)
