@@ -162,6 +162,6 @@ def stock_config(config: Path, graph: KnowledgeGraph, folder: Path) -> Path:
     training["before_to_disk"] = None
     training["dropout"] = 0.1
     training["optimizer"] = {"@optimizers": "Adam.v1"}
-    training["score_weights"] = {"nel_micro_f": 1.0}
+    training["score_weights"] = {"nel_micro_f": 1.0, "sents_f": 0.0}
     stock.to_disk(folder / "entity_linker.cfg")
     return folder / "entity_linker.cfg"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
@@ -24,7 +25,7 @@ TEXTS = [
 LOAD = f"""
 import json, spacy, spacy_nlpkit
 nlp = spacy.load("{NAME}")
-ents = [[ent.text, ent.label_] for ent in nlp({TEXTS[1][0]!r}).ents]
+ents = [[ent.text, ent.label_, ent.kb_id_] for ent in nlp({TEXTS[1][0]!r}).ents]
 print(json.dumps([spacy_nlpkit.__file__, nlp.meta["fingerprint"], nlp.meta["requirements"], ents]))
 """
 
@@ -45,6 +46,8 @@ def train(seed: int) -> spacy.Language:
     optimizer = nlp.initialize(lambda: examples)
     for _ in range(30):
         nlp.update(examples, sgd=optimizer)
+    linker: Any = nlp.add_pipe("kg_linker")
+    linker.set_kb(ROOT / "assets" / "newswire" / "kb.jsonl")
     return nlp
 
 
@@ -81,7 +84,7 @@ def test_both_wheels_work_without_the_checkout(packages: Path, tmp_path: Path) -
     code, _, requirements, ents = srsly.json_loads(found.splitlines()[-1])
     assert Path(code).is_relative_to(site)
     assert "spacy-nlpkit>=0.1.0,<0.2.0" in requirements
-    assert ["INTC.O", "TICKER"] in ents
+    assert ["INTC.O", "TICKER", "org:intel"] in ents
 
 
 def test_check_installed_tells_one_training_from_another(tmp_path: Path) -> None:
@@ -122,4 +125,4 @@ def test_clean_environment(packages: Path, tmp_path: Path) -> None:
     found = call(python, "-c", LOAD, cwd=tmp_path)
     code, _, _, ents = srsly.json_loads(found.splitlines()[-1])
     assert Path(code).is_relative_to(tmp_path)
-    assert ["INTC.O", "TICKER"] in ents
+    assert ["INTC.O", "TICKER", "org:intel"] in ents
