@@ -20,11 +20,12 @@ from thinc.api import Config
 from spacy_nlpkit.data.readers import create_corpus
 from spacy_nlpkit.kg.candidates import Candidates, Mention
 from spacy_nlpkit.kg.generators import ExactCandidates, IdentifierCandidates, UnionCandidates
-from spacy_nlpkit.kg.graph import NIL, KnowledgeGraph
+from spacy_nlpkit.kg.graph import KnowledgeGraph
 from spacy_nlpkit.kg.spacy_kb import to_lookup_kb
 from spacy_nlpkit.kg.symbol_candidates import SymbolCandidates
 from spacy_nlpkit.pipeline.tokenizer import add_symbol_rules
 from spacy_nlpkit.scoring.kg_linker import kg_linker_score
+from spacy_nlpkit.ty import NIL
 
 PRIOR, STOCK = "priors alone", "spaCy entity_linker"
 # Width of the entity vectors of spaCy's linker, as its own default.

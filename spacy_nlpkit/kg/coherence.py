@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .graph import Floats, Ints, KnowledgeGraph, ranges
+from ..segments import ranges
+from .graph import Floats, Ints, KnowledgeGraph
 
 # Bounds of the work: neighbours of one candidate, and candidates of one mention that are looked at.
 MAX_NEIGHBOURS = 512

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.strings import hash_string  # type: ignore[attr-defined]
 
-from .graph import CODE_KINDS, AliasColumns, Entity, Floats, GraphMeta, Hits, Ints, ranges
+from ..segments import ranges
+from .graph import CODE_KINDS, AliasColumns, Entity, Floats, GraphMeta, Hits, Ints
 from .name_index import NameIndex
 from .word_index import WordIndex
 

@@ -7,14 +7,15 @@ as any other: nothing of it was learned.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.strings import hash_string  # type: ignore[attr-defined]
 
-from .graph import Ints, KnowledgeGraph, ranges
+from ..segments import ranges, sum_segments
+from .graph import Ints, KnowledgeGraph
 
 Hashes = NDArray[np.uint64]
 
@@ -102,6 +103,12 @@ def words_of(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(text)]
 
 
+def distinct_words(texts: Iterable[NDArray[Any]]) -> tuple[Ints, Hashes]:
+    """Texts as the hashes of their words: how many distinct ones each has (texts,), and all, text after text."""
+    words = [np.unique(text) for text in texts]
+    return np.fromiter(map(len, words), np.int64, len(words)), np.concatenate([np.zeros(0, np.uint64), *words])
+
+
 def overlap(
     words: EntityWords, group_words: Hashes, group_lengths: Ints, groups: Ints, entities: Ints
 ) -> NDArray[np.float32]:
@@ -117,12 +124,12 @@ def overlap(
     vocabulary = np.unique(group_words)
     weights = words.weights(vocabulary) ** 2 if len(vocabulary) else np.zeros(0, np.float32)
     group_ids = np.searchsorted(vocabulary, group_words)
-    group_norms = np.sqrt(_sums(weights[group_ids], group_lengths))
-    entity_norms = np.sqrt(_sums(words.weights(found) ** 2, lengths))
+    group_norms = np.sqrt(sum_segments(weights[group_ids], group_lengths))
+    entity_norms = np.sqrt(sum_segments(words.weights(found) ** 2, lengths))
     # Of each entity the words that any text has, as numbers of the vocabulary.
     places = np.minimum(np.searchsorted(vocabulary, found), max(len(vocabulary) - 1, 0))
     met = vocabulary[places] == found if len(vocabulary) else np.zeros(len(found), bool)
-    met_lengths = _sums(met, lengths).astype(np.int64)
+    met_lengths = sum_segments(met, lengths)
     met_words = places[met]
     starts = np.cumsum(met_lengths) - met_lengths
     counts = met_lengths[which]
@@ -135,9 +142,3 @@ def overlap(
     dots = np.bincount(pairs, np.where(shared, weights[pair_words], 0.0), minlength=len(groups))
     norms = group_norms[groups] * entity_norms[which]
     return (dots / np.maximum(norms, 1e-6)).astype(np.float32)
-
-
-def _sums(values: NDArray[Any], lengths: Ints) -> NDArray[np.float64]:
-    """Sums of consecutive segments, of which some may be empty, each by itself: none depends on what stands before."""
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    return np.bincount(owner, values, minlength=len(lengths)).astype(np.float64)

@@ -1,6 +1,6 @@
 """Generators of candidates: by the exact name, by an identifier, by similar names, and several of them in one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ..errors import Errors, NlpkitError
 from ..normalise import name_key
+from ..segments import ranges
 from .candidates import SOURCES, CandidateGenerator, Candidates, Mention
-from .graph import IDENTIFIER_KINDS, Ints, KnowledgeGraph, ranges
+from .graph import IDENTIFIER_KINDS, Hits, Ints, KnowledgeGraph
 from .identifiers import identifier_kind, same_security
 from .merging import merge, none_found, weigh
 
@@ -42,7 +43,7 @@ class ExactCandidates:
                     source.append(bits)
                 bits = SOURCES["exact"] | SOURCES["expansion"]
         hits = graph.lookup(list(wanted))
-        request, found = join(np.array(numbers, np.int64), hits.query)
+        request, found = _join(np.array(numbers, np.int64), hits.query)
         which = np.array(places, np.int64)[request]
         bits_found = np.array(source, np.int64)[request]
         found_parts = weigh(graph, mentions, which, hits.alias[found], hits.score[found], bits_found)
@@ -86,16 +87,13 @@ class FuzzyCandidates:
 
     def __call__(self, graph: KnowledgeGraph, mentions: Sequence[Mention], k: int) -> Candidates:
         """See `CandidateGenerator`."""
-        texts: dict[str, int] = {}
-        asked = [place for place, mention in enumerate(mentions) if mention.label not in self.skip_labels]
-        numbers = np.array([texts.setdefault(mentions[place].text, len(texts)) for place in asked], np.int64)
-        hits = graph.search(list(texts), self.names * k)
-        request, found = join(numbers, hits.query)
-        similar = hits.score[found] >= self.min_score
-        request, found = request[similar], found[similar]
-        which = np.array(asked, np.int64)[request]
-        source = np.full(len(which), SOURCES["fuzzy"])
-        return merge(graph, [weigh(graph, mentions, which, hits.alias[found], hits.score[found], source)], k)
+
+        def search(texts: Sequence[str]) -> Hits:
+            hits = graph.search(texts, self.names * k)
+            similar = hits.score >= self.min_score
+            return Hits(hits.query[similar], hits.alias[similar], hits.score[similar])
+
+        return search_texts(graph, mentions, k, search, self.skip_labels, "fuzzy")
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,7 @@ def create_fuzzy_candidates(
     """
     _check_share("min_score", min_score, "FuzzyCandidates")
     if names < 1:
-        raise _bad_setting("FuzzyCandidates", "names", "1 or more", names)
+        raise bad_setting("FuzzyCandidates", "names", "1 or more", names)
     return FuzzyCandidates(min_score, names, tuple(skip_labels))
 
 
@@ -165,24 +163,48 @@ def create_union_candidates(
     for setting, generators in (("members", members), ("fallback", fallback)):
         for name, generator in generators.items():
             if not callable(generator):
-                raise _bad_setting("UnionCandidates", f"{setting}.{name}", "a generator of candidates", generator)
+                raise bad_setting("UnionCandidates", f"{setting}.{name}", "a generator of candidates", generator)
     if not members:
-        raise _bad_setting("UnionCandidates", "members", "one generator or more", members)
+        raise bad_setting("UnionCandidates", "members", "one generator or more", members)
     return UnionCandidates(tuple(members.values()), tuple(fallback.values()), enough)
 
 
 def _check_share(setting: str, value: float, name: str) -> None:
     if not 0 <= value <= 1:
-        raise _bad_setting(name, setting, "a number from 0 to 1", value)
+        raise bad_setting(name, setting, "a number from 0 to 1", value)
 
 
-def _bad_setting(name: str, setting: str, expected: str, value: object) -> NlpkitError:
+def bad_setting(name: str, setting: str, expected: str, value: object) -> NlpkitError:
+    """The error for a setting of a registered generator that cannot be (N006)."""
     return NlpkitError(
         Errors.N006.format(setting=setting, name=f"spacy_nlpkit.{name}.v1", expected=expected, value=value)
     )
 
 
-def join(requests: Ints, sorted_queries: NDArray[np.int64]) -> tuple[Ints, Ints]:
+def search_texts(
+    graph: KnowledgeGraph,
+    mentions: Sequence[Mention],
+    k: int,
+    search: Callable[[Sequence[str]], Hits],
+    skip_labels: Sequence[str],
+    source: str,
+) -> Candidates:
+    """Candidates by the text of each mention, each distinct text looked for once.
+
+    search: Names of the graph for some texts. skip_labels: Labels of mentions that are passed over. source: One of
+        `SOURCES`.
+    """
+    texts: dict[str, int] = {}
+    asked = [place for place, mention in enumerate(mentions) if mention.label not in skip_labels]
+    numbers = np.array([texts.setdefault(mentions[place].text, len(texts)) for place in asked], np.int64)
+    hits = search(list(texts))
+    request, found = _join(numbers, hits.query)
+    which = np.array(asked, np.int64)[request]
+    bits = np.full(len(which), SOURCES[source])
+    return merge(graph, [weigh(graph, mentions, which, hits.alias[found], hits.score[found], bits)], k)
+
+
+def _join(requests: Ints, sorted_queries: NDArray[np.int64]) -> tuple[Ints, Ints]:
     """Pairs of requests and hits, of which many requests may share one query: place of the request, of the hit.
 
     requests (n,): Number of the query that each asks for. sorted_queries (hits,): That each hit answers.

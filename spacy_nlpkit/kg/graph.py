@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
-
-# What a mention is linked to where the graph does not hold what is meant.
-NIL = "NIL"
 
 # Days of open ends, and whether an alias was in use on the day of a document.
 FIRST_DAY, LAST_DAY = -(2**31), 2**31 - 1
@@ -202,9 +199,3 @@ def timing(columns: AliasColumns, aliases: Ints, days: Ints) -> NDArray[np.uint8
     dated = ((start > FIRST_DAY) | (end < LAST_DAY)) & (days >= FIRST_DAY)
     inside = (start <= days) & (days <= end)
     return np.where(dated, np.where(inside, VALID, INVALID), UNDATED).astype(np.uint8)
-
-
-def ranges(starts: NDArray[Any], counts: NDArray[Any]) -> Ints:
-    """The numbers of all ranges that begin at `starts` and have `counts` members, one range after the other."""
-    ends = np.cumsum(counts, dtype=np.int64)
-    return np.repeat(starts - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from .candidates import Mention
 from .graph import Floats, Ints, KnowledgeGraph
 
 _PERSON = frozenset({
@@ -78,6 +79,13 @@ class LabelTypes:
             np.logical_or.at(ok, np.repeat(np.arange(len(asked)), counts), good[types])
             left[asked] = ok
         return left
+
+
+def number_labels(mentions: Sequence[Mention]) -> tuple[list[str], Ints]:
+    """The distinct labels of mentions, sorted, and the place of each mention's among them: (mentions,)."""
+    labels = sorted({mention.label for mention in mentions})
+    place = {label: number for number, label in enumerate(labels)}
+    return labels, np.fromiter((place[mention.label] for mention in mentions), np.int64, len(mentions))
 
 
 def _groups_of(type_name: str) -> list[bool]:

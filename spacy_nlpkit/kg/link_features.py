@@ -14,9 +14,9 @@ from spacy.tokens import Doc
 
 from .candidates import SOURCES, Candidates, Mention
 from .coherence import coherence
-from .entity_words import EntityWords, overlap
+from .entity_words import EntityWords, distinct_words, overlap
 from .graph import INVALID, VALID, Floats, Ints, KnowledgeGraph
-from .label_types import LabelTypes
+from .label_types import LabelTypes, number_labels
 from .name_features import COLUMNS, compare_names
 
 FEATURES = (
@@ -81,9 +81,7 @@ def compute_features(
     put("prior_share", _shares(alias_prior, found.mention, n))
     put("valid", found.timing == VALID)
     put("invalid", found.timing == INVALID)
-    labels = sorted({mention.label for mention in mentions})
-    place = {label: number for number, label in enumerate(labels)}
-    of_mention = np.fromiter((place[mention.label] for mention in mentions), np.int64, n)
+    labels, of_mention = number_labels(mentions)
     fit = types.compare(labels, of_mention[found.mention], found.entity)
     put("fits", fit > 0)
     put("contradicts", fit < 0)
@@ -131,9 +129,7 @@ def _nil_features(mentions: Sequence[Mention], found: Candidates, columns: Float
 
 
 def _document_overlap(words: EntityWords, docs: Sequence[Doc], marks: Marks, found: Candidates) -> Floats:
-    texts = [np.unique(doc.to_array("LOWER")) for doc in docs]
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    joined = np.concatenate(texts) if texts else np.zeros(0, np.uint64)
+    lengths, joined = distinct_words(doc.to_array("LOWER") for doc in docs)
     return overlap(words, joined, lengths, marks.doc[found.mention], found.entity)
 
 
@@ -142,10 +138,8 @@ def _near_overlap(words: EntityWords, docs: Sequence[Doc], marks: Marks, found: 
     texts = []
     for doc, start, end in zip(marks.doc.tolist(), marks.start.tolist(), marks.end.tolist()):
         tokens = lower[doc]
-        around = np.concatenate([tokens[max(0, start - WINDOW) : start], tokens[end : end + WINDOW]])
-        texts.append(np.unique(around))
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    joined = np.concatenate(texts) if texts else np.zeros(0, np.uint64)
+        texts.append(np.concatenate([tokens[max(0, start - WINDOW) : start], tokens[end : end + WINDOW]]))
+    lengths, joined = distinct_words(texts)
     return overlap(words, joined, lengths, found.mention, found.entity)
 
 

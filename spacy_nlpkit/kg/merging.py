@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..segments import rank_in_group
 from .candidates import Candidates, Mention
 from .graph import INVALID, UNDATED, VALID, Floats, Ints, KnowledgeGraph, timing
 
@@ -51,7 +51,7 @@ def merge(graph: KnowledgeGraph, parts: Sequence[Candidates], k: int) -> Candida
     best = order[first]
     mention, entity, alias, score, prior = mention[first], entity[first], alias[best], score[best], prior[best]
     order = np.lexsort((entity, -prior, -score, mention))
-    order = order[_rank_in_group(mention[order]) < k]
+    order = order[rank_in_group(mention[order]) < k]
     return Candidates(mention[order], entity[order], alias[order], score[order], source[order], when[order])
 
 
@@ -66,7 +66,3 @@ def _starts(mention: Ints, entity: Ints) -> Ints:
     new = np.ones(len(mention), bool)
     new[1:] = (mention[1:] != mention[:-1]) | (entity[1:] != entity[:-1])
     return np.flatnonzero(new)
-
-
-def _rank_in_group(sorted_groups: Ints) -> NDArray[np.int64]:
-    return np.arange(len(sorted_groups)) - np.searchsorted(sorted_groups, sorted_groups)

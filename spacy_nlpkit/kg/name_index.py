@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..normalise import name_key
-from .graph import Floats, Hits, Ints, ranges
+from ..segments import ranges
+from .graph import Floats, Hits, Ints
 
 # Longer texts are cut: no name is, and a search takes time in proportion.
 MAX_LENGTH = 256

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import spacy
 
-from ..errors import Errors, NlpkitError
-from .candidates import SOURCES, CandidateGenerator, Candidates, Mention
-from .generators import SYMBOL_LABELS, join
-from .graph import KnowledgeGraph
-from .merging import merge, weigh
+from .candidates import CandidateGenerator, Candidates, Mention
+from .generators import SYMBOL_LABELS, bad_setting, search_texts
+from .graph import Hits, KnowledgeGraph
 
 
 @dataclass(frozen=True)
@@ -27,14 +24,11 @@ class PartialCandidates:
 
     def __call__(self, graph: KnowledgeGraph, mentions: Sequence[Mention], k: int) -> Candidates:
         """See `CandidateGenerator`."""
-        texts: dict[str, int] = {}
-        asked = [place for place, mention in enumerate(mentions) if mention.label not in self.skip_labels]
-        numbers = np.array([texts.setdefault(mentions[place].text, len(texts)) for place in asked], np.int64)
-        hits = graph.containing(list(texts), self.names * k)
-        request, found = join(numbers, hits.query)
-        which = np.array(asked, np.int64)[request]
-        source = np.full(len(which), SOURCES["partial"])
-        return merge(graph, [weigh(graph, mentions, which, hits.alias[found], hits.score[found], source)], k)
+
+        def search(texts: Sequence[str]) -> Hits:
+            return graph.containing(texts, self.names * k)
+
+        return search_texts(graph, mentions, k, search, self.skip_labels, "partial")
 
 
 @spacy.registry.misc("spacy_nlpkit.PartialCandidates.v1")
@@ -44,9 +38,5 @@ def create_partial_candidates(names: int = 2, skip_labels: list[str] = SYMBOL_LA
     RAISES: N006 for less than one name.
     """
     if names < 1:
-        raise NlpkitError(
-            Errors.N006.format(
-                setting="names", name="spacy_nlpkit.PartialCandidates.v1", expected="1 or more", value=names
-            )
-        )
+        raise bad_setting("PartialCandidates", "names", "1 or more", names)
     return PartialCandidates(names, tuple(skip_labels))

@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from .graph import CODE_KINDS, NIL, Alias, Entity, day_of
+from ..ty import NIL
+from .graph import CODE_KINDS, Alias, Entity, day_of
 from .report import BuildReport
 
 MAX_TEXT, MAX_ID, MAX_KIND = 1000, 500, 40

@@ -95,8 +95,9 @@ class WordIndex:
 
     def _postings(self, term: str) -> Ints:
         """The names with a word, the likeliest first."""
-        place = int(np.searchsorted(self._hashes, np.uint64(hash_string(term))))
-        if place == len(self._hashes) or int(self._hashes[place]) != hash_string(term):
+        wanted = np.uint64(hash_string(term))
+        place = int(np.searchsorted(self._hashes, wanted))
+        if place == len(self._hashes) or self._hashes[place] != wanted:
             return self._aliases[:0]
         return self._aliases[self._offsets[place] : self._offsets[place + 1]]
 

@@ -11,7 +11,8 @@ from spacy.tokens import Doc
 from thinc.api import Dropout, Linear, Maxout, Model, chain, zero_init
 from thinc.types import Floats1d, Floats2d
 
-from .ngrams import expand_ranges, sum_rows
+from ..segments import ranges
+from .ngrams import sum_rows
 
 Ints = NDArray[np.int64]
 Tok2Vec = Model[list[Doc], list[Floats2d]]
@@ -217,7 +218,7 @@ def _encode(
 def _mean(
     ops: Any, tokens: Floats2d, starts: Ints, counts: Ints
 ) -> tuple[Floats2d, Callable[[Floats2d, Floats2d], None]]:
-    rows, lengths = ops.asarray1i(expand_ranges(starts, counts)), ops.asarray1i(counts)
+    rows, lengths = ops.asarray1i(ranges(starts, counts)), ops.asarray1i(counts)
     pooled = ops.reduce_mean(tokens[rows], lengths) if len(rows) else ops.alloc2f(len(lengths), tokens.shape[1])
 
     def backprop(d_pooled: Floats2d, d_tokens: Floats2d) -> None:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
 
+from ..segments import ranges, sum_segments
+
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
@@ -90,7 +92,7 @@ class Ngrams:
         """Where in `word_rows` the features of each token stand, and how many each token has."""
         lengths = self.word_lengths[self.token_word]
         starts = np.cumsum(self.word_lengths) - self.word_lengths
-        return expand_ranges(starts[self.token_word], lengths), lengths
+        return ranges(starts[self.token_word], lengths), lengths
 
 
 def extract_ngrams(docs: Sequence[Doc], options: NgramOptions) -> Ngrams:
@@ -196,19 +198,6 @@ def _mixed(hashes: Hashes) -> Hashes:
 
 def _rows(hashes: Hashes, rows: int) -> Ints:
     return (hashes & np.uint64(rows - 1)).astype(np.int64)
-
-
-def sum_segments(values: NDArray, lengths: Ints) -> NDArray:
-    """Sums of consecutive segments, of which some may be empty."""
-    total = np.concatenate([np.zeros(1, dtype=values.dtype), np.cumsum(values)])
-    ends = np.cumsum(lengths)
-    return total[ends] - total[ends - lengths]
-
-
-def expand_ranges(starts: Ints, lengths: Ints) -> Ints:
-    """The numbers of each range `start ... start + length`, one range after the other."""
-    offsets = np.cumsum(lengths) - lengths
-    return np.arange(lengths.sum()) + np.repeat(starts - offsets, lengths)
 
 
 def sum_rows(ops: Any, rows: Any, lengths: Any) -> Any:

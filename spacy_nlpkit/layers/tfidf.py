@@ -14,8 +14,9 @@ from thinc.types import Floats2d
 
 from ..counting import as_counting
 from ..errors import Errors, NlpkitError
+from ..segments import sum_segments
 from .class_output import as_class_output
-from .ngrams import Ints, NgramOptions, drop_ngrams, extract_ngrams, sum_rows, sum_segments
+from .ngrams import Ints, NgramOptions, drop_ngrams, extract_ngrams, sum_rows
 
 Layer = Model[list[Doc], Floats2d]
 NAME = "tfidf_linear"

@@ -11,8 +11,8 @@ from spacy.tokens import Doc, Span, SpanGroup
 
 from ..attributes import set_link
 from ..kg.candidates import SOURCES, Candidates
-from ..kg.graph import NIL, Entity, KnowledgeGraph
-from ..ty import Candidate, Link
+from ..kg.graph import Entity, KnowledgeGraph
+from ..ty import NIL, Candidate, Link
 from ._link_mentions import DocMentions
 from ._link_scoring import Chances
 

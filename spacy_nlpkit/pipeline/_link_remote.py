@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..kg.candidates import Mention
-from ..kg.graph import NIL
 from ..kg.remote.answers import OK, TIMEOUT, RemoteResult
 from ..kg.remote.graph import RemoteGraph
-from ..ty import Candidate, Link
+from ..ty import NIL, Candidate, Link
 from ._link_decisions import DIGITS, make_link
 
 

@@ -11,12 +11,13 @@ from spacy.strings import hash_string  # type: ignore[attr-defined]
 from spacy.tokens import Doc
 
 from ..kg.candidates import CandidateGenerator, Candidates, Mention
-from ..kg.entity_words import EntityWords
+from ..kg.entity_words import EntityWords, distinct_words
 from ..kg.graph import KnowledgeGraph
-from ..kg.label_types import LabelTypes
+from ..kg.label_types import LabelTypes, number_labels
 from ..kg.link_features import Features, compute_features
 from ..kg.surface_weights import nil_weights, surface_weights
 from ..layers.link_scorer import LinkBatch, Words
+from ..segments import rank_in_group, sum_segments
 from ._link_mentions import DocMentions
 
 Floats = NDArray[np.float64]
@@ -68,12 +69,9 @@ class LinkScoring:
         return Found(docs, mentions, found, features)
 
     def _permitted(self, mentions: DocMentions, found: Candidates) -> Candidates:
-        labels = sorted({mention.label for mention in mentions.mentions})
-        place = {label: number for number, label in enumerate(labels)}
-        of_mention = np.array([place[mention.label] for mention in mentions.mentions], np.int64)
+        labels, of_mention = number_labels(mentions.mentions)
         left = found.take(self.types.permitted(labels, of_mention[found.mention], found.entity))
-        rank = np.arange(len(left.mention)) - np.searchsorted(left.mention, left.mention)
-        return left.take(rank < self.k)
+        return left.take(rank_in_group(left.mention) < self.k)
 
     def batch(self, found: Found) -> LinkBatch:
         """What the model reads."""
@@ -97,9 +95,7 @@ class LinkScoring:
         return Words(lengths, hashes, _normalised(self.words.weights(hashes), lengths))
 
     def _doc_words(self, docs: list[Doc]) -> Words:
-        texts = [np.unique(doc.to_array("LOWER")) for doc in docs]
-        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        hashes = np.concatenate([np.zeros(0, np.uint64), *texts])
+        lengths, hashes = distinct_words(doc.to_array("LOWER") for doc in docs)
         return Words(lengths, hashes, _normalised(self.words.weights(hashes), lengths))
 
 
@@ -176,6 +172,5 @@ def _log_sums(candidates: Floats, none: Floats, mention: NDArray[np.int64]) -> F
 
 def _normalised(weights: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
     """Weights of texts, each text's brought to length 1 (in the sense of Euclid)."""
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    norms = np.sqrt(np.bincount(owner, weights.astype(np.float64) ** 2, minlength=len(lengths)))
-    return (weights / np.maximum(norms, 1e-6)[owner]).astype(np.float32)
+    norms = np.sqrt(sum_segments(weights.astype(np.float64) ** 2, lengths))
+    return (weights / np.repeat(np.maximum(norms, 1e-6), lengths)).astype(np.float32)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..kg.graph import NIL, Ints, KnowledgeGraph
+from ..kg.graph import Ints, KnowledgeGraph
+from ..ty import NIL
 from ._link_mentions import spans_of
 from ._link_scoring import Found, chances_of, link_loss
 

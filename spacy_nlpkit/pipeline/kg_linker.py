@@ -13,9 +13,9 @@ from thinc.api import Config, Model
 from .. import attributes
 from ..errors import Errors, NlpkitError, Warnings
 from ..kg.candidates import NO_DAY, CandidateGenerator
-from ..kg.graph import NIL, KnowledgeGraph, day_of
+from ..kg.graph import KnowledgeGraph, day_of
 from ..kg.remote.graph import RemoteGraph
-from ..ty import Link
+from ..ty import NIL, Link
 from ._link_decisions import Decision, make_link, write_links
 from ._link_learning import MAX_TOKENS, LearnsLinks
 from ._link_mentions import DocMentions, collect_mentions, spans_of

@@ -7,9 +7,10 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from spacy_nlpkit.kg.graph import NIL, Alias, Entity
+from spacy_nlpkit.kg.graph import Alias, Entity
 from spacy_nlpkit.kg.memory import MemoryGraph
 from spacy_nlpkit.pipeline.kg_linker import KgLinker
+from spacy_nlpkit.ty import NIL
 
 NAMES = ("Acorn", "Borea", "Cedar", "Delta")
 URI = "https://kb.example.org/{id}"

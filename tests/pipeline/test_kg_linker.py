@@ -15,8 +15,9 @@ from spacy.tokens import Doc, DocBin, Span
 
 from spacy_nlpkit.attributes import LINK_ATTRIBUTES
 from spacy_nlpkit.errors import NlpkitError
-from spacy_nlpkit.kg.graph import NIL, UNDATED, Alias, Entity
+from spacy_nlpkit.kg.graph import UNDATED, Alias, Entity
 from spacy_nlpkit.kg.memory import MemoryGraph
+from spacy_nlpkit.ty import NIL
 
 from ..contract.specs import ENCODER
 from ..kg.graphs import build, write_records

@@ -16,12 +16,12 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_nlpkit.errors import NlpkitError
-from spacy_nlpkit.kg.graph import NIL
 from spacy_nlpkit.layers import link_scorer
 from spacy_nlpkit.pipeline import _link_learning
 from spacy_nlpkit.pipeline._link_scoring import link_loss
 from spacy_nlpkit.pipeline._link_training import truth_of
 from spacy_nlpkit.pipeline.kg_linker import KgLinker
+from spacy_nlpkit.ty import NIL
 
 from ..contract import links
 from ..contract.links import linked, snapshot_links
