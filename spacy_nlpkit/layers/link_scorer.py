@@ -140,13 +140,14 @@ def _forward(model: Scorer, batch: LinkBatch, is_train: bool) -> tuple[Floats1d,
     left, right = mentions[of_mention], entities[of_entity]
     learned, backprop_network = _run(network, ops.xp.concatenate([features, left * right], axis=1), is_train)
     learned_nil, backprop_nil = _run(nil_output, by_words, is_train)
-    scores = features @ surface + learned[:, 0]
-    nil_scores = nil_features @ nil_weights + learned_nil[:, 0]
+    # Not by `@`: BLAS gives a row other digits in another batch, and on some processors warns of values it never met.
+    scores = (features * surface).sum(axis=1) + learned[:, 0]
+    nil_scores = (nil_features * nil_weights).sum(axis=1) + learned_nil[:, 0]
 
     def backprop(d_scores: Any) -> Any:
         d_candidates, d_nil = d_scores[: len(features)], d_scores[len(features) :]
-        model.inc_grad("surface", d_candidates @ features)
-        model.inc_grad("nil", d_nil @ nil_features)
+        model.inc_grad("surface", (d_candidates[:, None] * features).sum(axis=0))
+        model.inc_grad("nil", (d_nil[:, None] * nil_features).sum(axis=0))
         d_product = backprop_network(d_candidates[:, None])[:, features.shape[1] :]
         d_mentions = ops.alloc2f(*mentions.shape)
         ops.scatter_add(d_mentions, of_mention, d_product * right)

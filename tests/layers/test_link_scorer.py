@@ -95,6 +95,11 @@ def row_of(number: int) -> int:
     return (number ^ (number >> 32)) % ROWS
 
 
+def product(weights: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Of a matrix, or several, with a vector: without BLAS, as the layer has it."""
+    return (weights * vector).sum(axis=-1)
+
+
 def by_hand(model: Model, batch: LinkBatch) -> list[float]:
     """The scores, mention by mention."""
     table = model.get_param("E")
@@ -117,7 +122,7 @@ def by_hand(model: Model, batch: LinkBatch) -> list[float]:
         start, end = batch.start[place], batch.end[place]
         around = tokens[max(0, start - module.WINDOW) : end + module.WINDOW]
         pooled = np.concatenate([tokens[start:end].mean(axis=0), around.mean(axis=0)])
-        return project.get_param("W") @ pooled + project.get_param("b")
+        return product(project.get_param("W"), pooled) + project.get_param("b")
 
     texts, entities = bag(batch.doc_words), bag(batch.entity_words)
     by_words = [texts[doc] + table[row_of(label)] for doc, label in zip(batch.doc.tolist(), batch.label.tolist())]
@@ -125,12 +130,12 @@ def by_hand(model: Model, batch: LinkBatch) -> list[float]:
     scores = []
     for mention, entity, features in zip(batch.mention, batch.entity, batch.features):
         seen = np.concatenate([features, mentions[mention] * entities[entity]])
-        states = (hidden.get_param("W") @ seen + hidden.get_param("b")).max(axis=1)
-        learned = output.get_param("W") @ states + output.get_param("b")
-        scores.append(float(features @ model.get_param("surface") + learned[0]))
+        states = (product(hidden.get_param("W"), seen) + hidden.get_param("b")).max(axis=1)
+        learned = product(output.get_param("W"), states) + output.get_param("b")
+        scores.append(float(product(model.get_param("surface"), features) + learned[0]))
     for mention, features in zip(by_words, batch.nil_features):
-        learned = nil_output.get_param("W") @ mention + nil_output.get_param("b")
-        scores.append(float(features @ model.get_param("nil") + learned[0]))
+        learned = product(nil_output.get_param("W"), mention) + nil_output.get_param("b")
+        scores.append(float(product(model.get_param("nil"), features) + learned[0]))
     return scores
 
 
@@ -233,7 +238,10 @@ def test_untrained_the_features_decide(docs: list[Doc]) -> None:
         start_from(model, range(FEATURES), range(NIL_FEATURES))
         model.initialize(X=batch_of(docs))
         batch = batch_of(docs)
-        expected = [*(batch.features @ np.arange(FEATURES)), *(batch.nil_features @ np.arange(NIL_FEATURES))]
+        expected = [
+            *product(batch.features, np.arange(FEATURES)),
+            *product(batch.nil_features, np.arange(NIL_FEATURES)),
+        ]
         assert model.predict(batch) == pytest.approx(np.array(expected), abs=1e-5)
 
 
