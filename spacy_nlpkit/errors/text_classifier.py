@@ -44,6 +44,11 @@ class TextClassifierErrors:
         "The component '{name}' was trained with exclusive = {trained} and cannot work with exclusive = {exclusive}. "
         "Take the setting out of the config given at loading, or train again."
     )
+    N136 = (
+        "Documents have several labels, but the architecture does not know whether labels exclude one another. Set "
+        "exclusive_classes = false in the model's block of the config, or use the component text_classifier, which "
+        "says so itself by its setting exclusive."
+    )
     # 140-143: explanations
     N140 = "The component '{name}' has no label {label!r} to explain. It has: {known}."
     N141 = (

@@ -10,12 +10,16 @@ from thinc.api import Linear, Model, zero_init
 from thinc.layers.linear import forward as linear_forward
 from thinc.types import Floats2d
 
+from ..errors import Errors, NlpkitError
+
 # Attributes of the nodes with one output a label: how to build such a node for another number of labels, and by
 # parameter the axis of its labels.
 CLASS_OUTPUT = "class_output"
 LABEL_AXIS = "label_axis"
 # The node that makes probabilities of their scores.
 PROBABILITIES = "class_probabilities"
+# How far over one the labels of a document may be by rounding.
+TOLERANCE = 1e-3
 
 
 def linear_output(nO: int | None = None, l2: float = 0.0) -> Model[Floats2d, Floats2d]:
@@ -83,6 +87,17 @@ def set_exclusive(model: Model, exclusive: bool) -> bool:
             node.attrs["exclusive"] = exclusive
             model.attrs["multi_label"] = not exclusive
     return model.attrs["multi_label"] is not exclusive
+
+
+def check_sample(model: Model, sample: Any) -> None:
+    """Compare the labels of some documents, (docs, labels) or None, with what a classifier's config says of them.
+
+    spaCy's `textcat_multilabel` does not tell its architecture what it is, and softmax would learn nonsense there.
+    RAISES: N136 where the config left open whether labels are exclusive, and a document has several.
+    """
+    left_open = any(node.name == PROBABILITIES and node.attrs["exclusive"] is None for node in model.walk())
+    if left_open and sample is not None and (sample.sum(axis=1) > 1.0 + TOLERANCE).any():
+        raise NlpkitError(Errors.N136)
 
 
 def resize_output(model: Model, n_labels: int) -> Model:

@@ -26,7 +26,7 @@ from thinc.types import Floats2d
 
 from ..compat import require
 from ..errors import Errors, NlpkitError
-from ..layers.class_output import class_probabilities, linear_output, resize_output
+from ..layers.class_output import check_sample, class_probabilities, linear_output, resize_output
 from ..layers.embedding_bag import embedding_bag
 from ..layers.mixture import mix_scores
 from ..layers.ngrams import NgramOptions
@@ -234,6 +234,13 @@ def as_classifier(logits: Classifier, output: Model, exclusive_classes: bool | N
     Attrs: `multi_label` and `resize_output` as in spaCy's architectures.
     """
     model: Classifier = chain(logits, class_probabilities(exclusive_classes))
+    init_layers: Any = model.init
+
+    def init(model: Classifier, X: Any = None, Y: Any = None) -> None:
+        check_sample(model, Y)
+        init_layers(model, X, Y)
+
+    model.init = init
     model.set_ref("logits", logits)
     model.set_ref("output_layer", output)
     model.attrs["multi_label"] = exclusive_classes is False

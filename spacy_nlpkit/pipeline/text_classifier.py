@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.api import Model, Optimizer, set_dropout_rate
 
 from .. import attributes
 from ..counting import new_counters, uncounted
@@ -37,11 +37,7 @@ from ._class_targets import (
     truth_of,
 )
 
-DEFAULT_MODEL_CONFIG = """
-[model]
-@architectures = "spacy_nlpkit.EmbeddingBag.v1"
-"""
-DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+DEFAULT_MODEL = {"@architectures": "spacy_nlpkit.EmbeddingBag.v1"}
 # Of labels that do not exclude one another, until thresholds are learned.
 DEFAULT_THRESHOLD = 0.5
 # Tokens of one forward pass at prediction.
@@ -94,7 +90,7 @@ def make_text_classifier(
 
     model: An architecture from documents to probabilities: of this package, or one of spaCy's `textcat`.
     exclusive: Whether exactly one label holds for a document.
-    threshold: Least probability of a label that excludes no other; null for those learned at calibration.
+    threshold: Least probability of a label that excludes no other; null for learned ones, and for exclusive labels.
     thresholds: Least probability by label, over `threshold`; an exclusive prediction below it abstains.
     abstain_below: Abstain where the decision is less probable than this.
     soft_labels: Learn from probabilities in the annotation as they are (`distribution`), or from the label most of the
@@ -158,14 +154,20 @@ class TextClassifier(NlpkitPipe):
         attributes.register_prediction(prediction_attribute)
 
     def _check_settings(self) -> None:
-        """RAISES: N006 for a number out of its range; N131 where the model was built for the other kind of labels."""
-        shares = {"threshold": self.threshold, **self.thresholds, "abstain_below": self.abstain_below}
-        ranges = [(setting, value, 1.0) for setting, value in shares.items()]
-        ranges += [("label_smoothing", self.label_smoothing, 1.0), ("focal_gamma", self.focal_gamma, np.inf)]
-        if isinstance(self.class_weights, dict):
-            ranges += [(f"class_weights.{label}", weight, np.inf) for label, weight in self.class_weights.items()]
-        for setting, value, most in ranges:
-            expected = "0 or more" if most == np.inf else "between 0 and 1"
+        """RAISES: N006 for a number out of its range, or for the threshold of all labels where they are exclusive; N131
+        where the model was built for the other kind of labels."""
+        share, positive = (1.0, "between 0 and 1"), (np.inf, "0 or more")
+        no_threshold = (-1.0, "null where exclusive = true, which has abstain_below and, by label, thresholds")
+        weights = self.class_weights if isinstance(self.class_weights, dict) else {}
+        checks = [
+            ("threshold", self.threshold, no_threshold if self.exclusive else share),
+            ("abstain_below", self.abstain_below, share),
+            ("label_smoothing", self.label_smoothing, share),
+            ("focal_gamma", self.focal_gamma, positive),
+            *((label, value, share) for label, value in self.thresholds.items()),
+            *((f"class_weights.{label}", weight, positive) for label, weight in weights.items()),
+        ]
+        for setting, value, (most, expected) in checks:
             if value is not None and not 0 <= value <= most:
                 raise NlpkitError(Errors.N006.format(setting=setting, name=self.name, expected=expected, value=value))
         if not set_exclusive(self.model, self.exclusive):
@@ -184,7 +186,7 @@ class TextClassifier(NlpkitPipe):
             self.model = self.model.attrs["resize_output"](self.model, len(self.labels))
 
     def sample_output(self, n_docs: int) -> Any:
-        """Some of spaCy's architectures cannot be resized, and infer their labels from zeros of this shape."""
+        """Zeros, from whose shape those of spaCy's architectures that cannot be resized infer the labels."""
         return None if "resize_output" in self.model.attrs else self.model.ops.alloc2f(n_docs, len(self.labels))
 
     def initialize(
@@ -300,11 +302,10 @@ class TextClassifier(NlpkitPipe):
         self._check_label_settings()
         decide: Callable[..., Iterator] = decide_one if self.exclusive else decide_each
         predictions = decide(scores, self.labels, list(self.label_thresholds().values()), self.abstain_below)
+        made = {"component": self.name, "calibrated": self.cfg["calibrated"]}
         for doc, row, prediction in zip(docs, scores.tolist(), predictions):
             doc.cats.update(zip(self.labels, row))
-            attributes.set_prediction(
-                doc, self.prediction_attribute, prediction, component=self.name, calibrated=self.cfg["calibrated"]
-            )
+            attributes.set_prediction(doc, self.prediction_attribute, prediction, **made)
 
     def explain(self, docs: Iterable[Doc], label: str | None = None) -> list[Explanation]:
         """What each token contributed to the score of a label, by default of each document's most probable one.

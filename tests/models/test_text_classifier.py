@@ -137,6 +137,14 @@ def test_in_textcat_multilabel(name: str, corpus: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_textcat_multilabel_needs_exclusive_classes(name: str, corpus: Path) -> None:
+    """What is left open counts as exclusive, and probabilities that sum to one would be learned from several labels."""
+    nlp = build(corpus, architecture(name, **SMALL.get(name, {})), "textcat_multilabel")
+    with pytest.raises(NlpkitError, match=r"\[N136\].*exclusive_classes = false"):
+        nlp.initialize(lambda: examples_of_more(nlp))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_label_more(name: str, corpus: Path) -> None:
     """It goes on with what it has learned, and loads into a fresh pipeline."""
     model = architecture(name, **SMALL.get(name, {}))

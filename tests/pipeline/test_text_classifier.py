@@ -289,7 +289,8 @@ def test_find_threshold(saved: dict[bool, Path], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"threshold": 1.5}, r"'threshold'.*between 0 and 1, got 1\.5"),
+        ({"threshold": 1.5, "exclusive": False}, r"'threshold'.*between 0 and 1, got 1\.5"),
+        ({"threshold": 0.5, "exclusive": True}, "'threshold'.*null where exclusive = true.*abstain_below"),
         ({"thresholds": {"Crops": -0.1}}, r"'Crops'.*got -0\.1"),
         ({"abstain_below": 2.0}, "'abstain_below'"),
         ({"label_smoothing": -0.5}, "'label_smoothing'"),
