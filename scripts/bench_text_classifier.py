@@ -49,7 +49,7 @@ FEW_STEPS: dict[str, Any] = {
 }
 IMDB_STEPS: dict[str, Any] = {"training__max_steps": 1200, "training__eval_frequency": 300}
 # Of the recurrent one, whose steps take many times as long.
-IMDB_RECURRENT_STEPS: dict[str, Any] = {"training__max_steps": 400, "training__eval_frequency": 200}
+IMDB_RECURRENT_STEPS: dict[str, Any] = {"training__max_steps": 1500, "training__eval_frequency": 500}
 IMDB_COLUMNS = ["--columns=2", "--label-column=0", "--label-names=neg,pos", "--no-quotes", "--clean"]
 
 
