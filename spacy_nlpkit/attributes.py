@@ -18,6 +18,8 @@ _REGISTERED: dict[tuple[str, str], tuple[Any, ...]] = {}
 DOC_DATE = "date"
 DOC_ITEM_ID = "item_id"
 DOC_CATEGORY = "category"
+# The text, or texts, that is right for a document, or for a span of it: of references, never on what is predicted from.
+TARGET = "target"
 
 
 def register(owner: str, name: str, **definition: Any) -> None:
@@ -44,6 +46,12 @@ def register_item_attributes() -> None:
     """Register what an annotated item carries: `doc._.date`, `doc._.item_id` and `doc._.category`."""
     for name in (DOC_DATE, DOC_ITEM_ID, DOC_CATEGORY):
         register("Doc", name)
+
+
+def register_target() -> None:
+    """Register `doc._.target` and `span._.target`: what is to be written for it."""
+    for owner in ("Doc", "Span"):
+        register(owner, TARGET)
 
 
 # The confidence of a span lives in `doc.user_data` where spaCy keeps what is set on a span, so that it goes wherever
@@ -173,3 +181,40 @@ def _warn_uncalibrated(component: str | None) -> None:
     if component is not None and component not in _warned:
         _warned.add(component)
         warnings.warn(Warnings.NW001.format(name=component), stacklevel=4)
+
+
+def _place_of(owner: Doc | Span, name: str) -> tuple[dict[Any, Any], Any]:
+    """Where `owner._.NAME` is stored: the dictionary, and the key in it."""
+    if isinstance(owner, Span):
+        return owner.doc.user_data, _key(owner, name)  # type: ignore[return-value]
+    return owner.user_data, _doc_key(name)  # type: ignore[return-value]
+
+
+def set_written(owner: Doc | Span, name: str, written: Any) -> None:
+    """Store under `owner._.NAME` what was written for a document, or for a span of it."""
+    data, key = _place_of(owner, name)
+    data[key] = written
+
+
+@dataclass(frozen=True)
+class _WrittenGetter:
+    """Equal for equal names, as `_PredictionGetter`."""
+
+    name: str
+
+    def __call__(self, owner: Doc | Span) -> Any:
+        data, key = _place_of(owner, self.name)
+        return _with_lists(data.get(key))
+
+
+def _with_lists(value: Any) -> Any:
+    """The same with lists for tuples, which a DocBin makes of them."""
+    if isinstance(value, dict):
+        return {key: _with_lists(item) for key, item in value.items()}
+    return [_with_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def register_written(name: str) -> None:
+    """Register `doc._.NAME` and `span._.NAME`, None where nothing was written."""
+    for owner in ("Doc", "Span"):
+        register(owner, name, getter=_WrittenGetter(name))

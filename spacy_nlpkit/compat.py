@@ -11,6 +11,8 @@ DISTRIBUTION = "spacy-nlpkit"
 EXTRAS = {
     "torch": ("torch", "safetensors"),
     "transformers": ("torch", "safetensors", "transformers", "spacy_transformers", "tokenizers"),
+    "seq2seq": ("tokenizers", "sacrebleu"),
+    "ctranslate2": ("ctranslate2",),
     "viz": ("matplotlib",),
     "rdf": ("pyoxigraph",),
 }

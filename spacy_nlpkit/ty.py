@@ -84,3 +84,36 @@ class Link(TypedDict):
     types: list[str]
     description: str | None
     status: Literal["linked", "nil", "no_candidates", "skipped", "timeout"]
+
+
+class Hypothesis(TypedDict):
+    """One of the texts that a decoder found. score: as in `Written`."""
+
+    text: str
+    score: float
+
+
+class Attention(TypedDict):
+    """What each piece of a written text looked at.
+
+    source, target: the pieces. weights: for each piece of the target one of each piece of the source, to 4 digits; they
+    sum to one.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights: list[list[float]]
+
+
+class Written(TypedDict):
+    """`doc._.seq2seq`, and `span._.seq2seq`: the text that was written.
+
+    text: the best one. score: how probable it is by piece, 0 to 1: the geometric mean. nbest: all that are kept, best
+    first, the one in `text` among them. attention: None where it was not asked for, the model has none, or nothing was
+    read or written.
+    """
+
+    text: str
+    score: float
+    nbest: list[Hypothesis]
+    attention: Attention | None

@@ -15,6 +15,7 @@ spacy_app.add_typer(app)
 
 from . import (  # noqa: E402
     annotate,  # noqa: F401
+    attention,  # noqa: F401
     build_kb,  # noqa: F401
     check_data,  # noqa: F401
     compare,  # noqa: F401
@@ -27,5 +28,6 @@ from . import (  # noqa: E402
     learning_curve,  # noqa: F401
     select,  # noqa: F401
     show,  # noqa: F401
+    train_tokenizer,  # noqa: F401
     train_vectors,  # noqa: F401
 )

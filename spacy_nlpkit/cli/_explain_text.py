@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from wasabi import color
 from wasabi.util import supports_ansi
 
+from ._texts import token_name, visible
 from ._util import msg
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ExplainedText:
     @classmethod
     def of(cls, doc: Doc, explanation: Explanation) -> ExplainedText:
         """Take from a document what is shown; control characters could act on a terminal or a page, and are not."""
-        return cls([_visible(token.text) for token in doc], [token.whitespace_ for token in doc], explanation)
+        return cls([visible(token.text) for token in doc], [token.whitespace_ for token in doc], explanation)
 
     def shades(self) -> list[float]:
         """Contribution of each token as a share of the strongest, -1 to 1; 0 where it is too weak to show."""
@@ -78,15 +79,7 @@ class ExplainedText:
     def title(self) -> str:
         """The label, its probability and how the contributions were found."""
         explanation = self.explanation
-        return (
-            f"{_visible(explanation['label'])}, probability {explanation['probability']:.4f}, {explanation['method']}"
-        )
-
-
-def _visible(text: str) -> str:
-    from ..data.converters.report import CONTROL
-
-    return CONTROL.sub("\ufffd", text)
+        return f"{visible(explanation['label'])}, probability {explanation['probability']:.4f}, {explanation['method']}"
 
 
 def print_explained(number: int, explained: ExplainedText, top: int) -> None:
@@ -106,11 +99,6 @@ def print_explained(number: int, explained: ExplainedText, top: int) -> None:
 def show_contribution(value: float) -> str:
     """A figure with its sign, which rounding does not leave to zero."""
     return f"{round(value, 4) + 0.0:+.4f}"
-
-
-def token_name(token: str) -> str:
-    """A token in a table: blanks are written out."""
-    return repr(token) if token.isspace() else token
 
 
 def _render(explained: ExplainedText, top: int) -> str:

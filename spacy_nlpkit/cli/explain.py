@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Errors, NlpkitError
-from ._explain_page import open_page
+from ._explain_page import open_explanations
 from ._explain_text import ExplainedText, print_explained
-from ._pipelines import load_pipeline, one_line
+from ._pipelines import load_pipeline
+from ._texts import check_options, read_source, run_upstream
 from ._util import Arg, Opt, command, msg
-from .convert import print_problems
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc
 
-    from ..data.texts import TextOptions
     from ..pipeline.text_classifier import TextClassifier
-
-# Texts that go through the pipeline at a time: the first ones are to be seen soon.
-BATCH_SIZE = 16
 
 
 @command("explain")
@@ -50,12 +43,12 @@ def explain(
     """
     from ..data.texts import TextOptions, parse_columns
 
-    check_options(texts, input_path, html)
+    check_options("explain", texts, input_path, html)
     options = TextOptions(column, parse_columns(columns, "explain"))
     nlp, pipe = load_classifier(model, gpu_id, component)
-    source = islice(read_file(input_path, options), limit) if input_path is not None else read_arguments(texts)
+    source = read_source(texts, input_path, options, limit)
     with ExitStack() as stack:
-        page = stack.enter_context(open_page(html, model)) if html is not None else None
+        page = stack.enter_context(open_explanations(html, model)) if html is not None else None
         for number, doc in enumerate(run_upstream(nlp, model, component, source), 1):
             explained = ExplainedText.of(doc, pipe.explain([doc], label)[0])
             print_explained(number, explained, top)
@@ -63,17 +56,6 @@ def explain(
                 page.add(number, explained, top)
     if html is not None:
         msg.good(f"Wrote {html}")
-
-
-def check_options(texts: list[str], input_path: Path | None, html: Path | None) -> None:
-    """RAISES: N143 for no texts, or two sources of them; N006 for a page in place of a folder or of the input."""
-    if bool(texts) == (input_path is not None):
-        raise NlpkitError(
-            Errors.N143.format(problem="both TEXT and --input are given" if texts else "no text is given")
-        )
-    if html is not None and (html.is_dir() or (input_path is not None and html.resolve() == input_path.resolve())):
-        expected = "a file, and another one than --input"
-        raise NlpkitError(Errors.N006.format(setting="--html", name="explain", expected=expected, value=str(html)))
 
 
 def load_classifier(model: str, gpu_id: int, name: str) -> tuple[Language, TextClassifier]:
@@ -88,39 +70,3 @@ def load_classifier(model: str, gpu_id: int, name: str) -> tuple[Language, TextC
     if not isinstance(pipe, TextClassifier):
         raise NlpkitError(Errors.N142.format(model=model, name=name, pipes=", ".join(nlp.pipe_names) or "none"))
     return nlp, pipe
-
-
-def read_arguments(texts: list[str]) -> Iterator[str]:
-    """The texts of the command line. RAISES: N027 for bytes that are not UTF-8, which spaCy cannot store."""
-    for number, text in enumerate(texts, 1):
-        try:
-            text.encode("utf8")
-        except UnicodeEncodeError as error:
-            raise NlpkitError(Errors.N027.format(where=f"TEXT {number}", reason=error.reason)) from error
-        yield text
-
-
-def read_file(path: Path, options: TextOptions) -> Iterator[str]:
-    """The texts of a file, and in the end its first bad lines. RAISES: as `data.texts.read_texts`."""
-    from ..data.converters import Report
-    from ..data.texts import read_texts
-
-    report = Report()
-    try:
-        yield from read_texts([path], options, report)
-    finally:
-        print_problems(report)
-
-
-def run_upstream(nlp: Language, model: str, name: str, texts: Iterable[str]) -> Iterator[Doc]:
-    """Documents as the component of this name gets them.
-
-    RAISES: N122 where what stands before it cannot predict yet.
-    """
-    names = nlp.pipe_names
-    try:
-        yield from nlp.pipe(texts, disable=names[names.index(name) :], batch_size=BATCH_SIZE)
-    except NlpkitError:
-        raise
-    except (ValueError, KeyError, AttributeError) as error:
-        raise NlpkitError(Errors.N122.format(name=name, model=model, problem=one_line(error))) from error

@@ -21,7 +21,13 @@ A message names the thing, the place and the next step. Each module has blocks o
 170-179 kg.py: candidates
 180-199 remote.py: remote graphs
 200-214 linking_data.py: data for entity linking
-215-234 kg_linker.py: the component and its scores
+215-222 kg_linker.py: the component and its scores
+223-229 seq2seq_pipe.py: the component, its loaders and its training
+230-234 seq2seq.py: the Transformer and search
+235-239 seq2seq.py: recurrent and pretrained encoder-decoders
+240-249 seq2seq_data.py: subwords and pairs of texts
+250-254 seq2seq_cli.py: scores of written texts, attention
+255-259 seq2seq_pipe.py: CTranslate2
 """
 
 from __future__ import annotations
@@ -36,6 +42,10 @@ from .linking_data import LinkingDataErrors, LinkingDataWarnings
 from .little_data import LittleDataErrors, LittleDataWarnings
 from .pipes import PipeErrors, PipeWarnings
 from .remote import RemoteErrors, RemoteWarnings
+from .seq2seq import Seq2SeqErrors, Seq2SeqWarnings
+from .seq2seq_cli import Seq2SeqCliErrors
+from .seq2seq_data import Seq2SeqDataErrors, Seq2SeqDataWarnings
+from .seq2seq_pipe import Seq2SeqPipeErrors, Seq2SeqPipeWarnings
 from .symbols import SymbolErrors, SymbolWarnings
 from .text_classifier import TextClassifierErrors, TextClassifierWarnings
 from .ticker_ner import TickerNerErrors, TickerNerWarnings
@@ -63,6 +73,10 @@ class Errors(
     RemoteErrors,
     LinkingDataErrors,
     KgLinkerErrors,
+    Seq2SeqErrors,
+    Seq2SeqPipeErrors,
+    Seq2SeqDataErrors,
+    Seq2SeqCliErrors,
     metaclass=_Coded,
 ):
     """What stops the work: raised as `NlpkitError`."""
@@ -79,6 +93,9 @@ class Warnings(
     RemoteWarnings,
     LinkingDataWarnings,
     KgLinkerWarnings,
+    Seq2SeqWarnings,
+    Seq2SeqPipeWarnings,
+    Seq2SeqDataWarnings,
     metaclass=_Coded,
 ):
     """What the work goes on after: given by `warnings.warn`."""

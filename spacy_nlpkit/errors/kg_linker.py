@@ -4,7 +4,7 @@
 class KgLinkerErrors:
     """What stops the work."""
 
-    # 215-234: the component and its scores
+    # 215-222: the component and its scores
     N215 = (
         "The component '{name}' cannot use the model '{model}': it has to score candidates. Take the architecture "
         "spacy_nlpkit.LinkScorer.v1 in [components.{name}.model]."
@@ -20,7 +20,7 @@ class KgLinkerErrors:
     )
     N218 = (
         "The loader spacy_nlpkit.KnowledgeGraph.v1 has no path. Name a graph in [paths] kb, or on the command line: "
-        "--paths.kg corpus/kb."
+        "--paths.kb corpus/kb."
     )
     N219 = (
         "The component '{name}' has no labels to add {label!r} to: it scores entities of its graph for mentions of any "

@@ -59,7 +59,10 @@ class TextClassifierErrors:
         "The pipeline '{model}' has no text_classifier of the name '{name}' (it has: {pipes}). Name one with "
         "--component."
     )
-    N143 = "Nothing to explain: {problem}. Give texts as arguments, or a file of texts with --input, and not both."
+    N143 = (
+        "Nothing for the command '{command}' to show: {problem}. Give texts as arguments, or a file of texts with "
+        "--input, and not both."
+    )
 
 
 class TextClassifierWarnings:

@@ -8,6 +8,7 @@ from ..errors import Errors, NlpkitError
 from ..kg.graph import KnowledgeGraph
 from ..kg.stores import open_graph
 from ..listings import ListingTable
+from ..subwords import Subwords
 
 
 def create_listings_loader(
@@ -61,5 +62,37 @@ def create_graph_loader(
         if path is None:
             raise NlpkitError(Errors.N218)
         return open_graph(path, languages=languages or (), uri_template=uri_template)
+
+    return load
+
+
+def create_subwords_loader(path: str | None = None) -> Callable[[Language | None], Subwords]:
+    """`spacy_nlpkit.Subwords.v1`: pieces for `[initialize.components.seq2seq.subwords]`, and `target_subwords`.
+
+    path (str): File that `train-tokenizer` wrote.
+    RETURNS (Callable[[Language | None], Subwords]): Reads the file when called.
+    RAISES: When called, N223 without a path, and as `Subwords.from_disk`.
+    """
+
+    def load(nlp: Language | None = None) -> Subwords:
+        if path is None:
+            raise NlpkitError(Errors.N223.format(loader="Subwords", what="a file that `train-tokenizer` wrote"))
+        return Subwords.from_disk(path)
+
+    return load
+
+
+def create_pretrained_loader(name: str | None = None) -> Callable[[], str]:
+    """`spacy_nlpkit.PretrainedWeights.v1`: a model of the `transformers` library, for
+    `[initialize.components.seq2seq.pretrained]`.
+
+    name (str): Folder, or name of a model of the hub, which is then fetched: once, when the pipeline is initialized.
+    RETURNS (Callable[[], str]): Gives the name. RAISES: When called, N223 without one.
+    """
+
+    def load() -> str:
+        if name is None:
+            raise NlpkitError(Errors.N223.format(loader="PretrainedWeights", what="a folder or a model of the hub"))
+        return name
 
     return load

@@ -12,7 +12,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from . import links
+from . import links, written
 
 WIDTH = 32
 ENCODER = {
@@ -41,6 +41,7 @@ class Spec:
     wrong_type: A setting with a value that the config must refuse.
     silencing: Settings under which the trained component decides for nothing, as an override at load.
     requires: What it needs of earlier components, as `nlp.analyze_pipes` names it.
+    annotate: Sets on the reference of an example what `gold` cannot say.
     prepare: Adds what it needs in a pipeline, by the component's name: earlier components, and what is set by a call.
     untrained: Whether it predicts before it is trained.
     labels, listens, rehearses, calibrates: What it can do; where it says no, the component must say so too.
@@ -56,6 +57,7 @@ class Spec:
     wrong_type: dict[str, Any]
     silencing: dict[str, Any] | None = None
     requires: tuple[str, ...] = ()
+    annotate: Callable[[Doc], None] = lambda doc: None
     prepare: Callable[[Language, str], None] = lambda nlp, name: None
     untrained: bool = False
     labels: bool = True
@@ -66,7 +68,13 @@ class Spec:
 
     def examples(self, nlp: Language) -> list[Example]:
         """Fresh annotated examples."""
-        return [Example.from_dict(nlp.make_doc(text), annotation) for text, annotation in self.gold]
+        return [self.example(nlp, text, annotation) for text, annotation in self.gold]
+
+    def example(self, nlp: Language, text: str, annotation: dict[str, Any]) -> Example:
+        """A fresh example of one of the texts, annotated."""
+        example = Example.from_dict(nlp.make_doc(text), annotation)
+        self.annotate(example.reference)
+        return example
 
     def listening_config(self) -> dict[str, Any]:
         """The smoke config with a listener in place of the encoder, if it can listen."""
@@ -233,4 +241,46 @@ KG_LINKERS = (
     replace(KG_LINKER, name="kg_linker-encoder", config={"model": {**SCORER, "tok2vec": ENCODER}}, listens=True),
 )
 
-SPECS = {spec.name: spec for spec in (TICKER_NER, *TEXT_CLASSIFIERS, *KG_LINKERS)}
+TRANSFORMER = {
+    "@architectures": "spacy_nlpkit.TransformerSeq2Seq.v1",
+    "width": 32,
+    "heads": 2,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "hidden_width": 64,
+    "dropout": 0.0,
+}
+RECURRENT = {
+    "@architectures": "spacy_nlpkit.RecurrentSeq2Seq.v1",
+    "width": 32,
+    "hidden_width": 32,
+    "attention": "additive",
+    "dropout": 0.0,
+}
+SEQ2SEQ = Spec(
+    name="seq2seq",
+    factory="seq2seq",
+    config={
+        "model": TRANSFORMER,
+        "search": {"beams": 2, "n_best": 2, "max_ratio": 0.0, "max_extra": 24},
+        "max_pieces": 64,
+        "label_smoothing": 0.0,
+        "attention": True,
+        "scorer": {"@scorers": "spacy_nlpkit.seq2seq_scorer.v1", "metrics": ["exact", "chrf"]},
+    },
+    gold=[(text, {}) for text in written.TARGETS],
+    snapshot=written.snapshot_written,
+    decides=written.decides_for_text,
+    score="seq2seq_exact",
+    wrong_type={"unit": "page"},
+    annotate=written.annotate,
+    prepare=written.prepare,
+    labels=False,
+    listens=False,
+    rehearses=False,
+    calibrates=False,
+    attributes=("seq2seq",),
+)
+SEQ2SEQS = (SEQ2SEQ, replace(SEQ2SEQ, name="seq2seq-recurrent", config={**SEQ2SEQ.config, "model": RECURRENT}))
+
+SPECS = {spec.name: spec for spec in (TICKER_NER, *TEXT_CLASSIFIERS, *KG_LINKERS, *SEQ2SEQS)}

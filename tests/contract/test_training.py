@@ -22,7 +22,10 @@ def tagged(spec: Spec, nlp: Language, *, annotated: bool) -> list[Example]:
     for text, annotation in spec.gold:
         doc = nlp.make_doc(text)
         tags = ["X" if token.is_alpha else "Y" for token in doc]
-        examples.append(Example.from_dict(doc, {**(annotation if annotated else {}), "tags": tags}))
+        given = {"tags": tags}
+        examples.append(
+            spec.example(nlp, text, {**annotation, **given}) if annotated else Example.from_dict(doc, given)
+        )
     return examples
 
 

@@ -1,0 +1,1 @@
+"""Encoder-decoders: modules of torch, their loss, and the search for what they write."""

@@ -1,0 +1,88 @@
+"""What decodes for `seq2seq`: torch, or CTranslate2."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from typing import Any, Protocol
+
+from thinc.api import Model
+
+from ..compat import require
+
+TORCH = "torch"
+
+
+# Those of this process; and in a forked one, those of its parent, which must never be closed there: closing waits for
+# threads that it does not have.
+_OPENED: weakref.WeakSet[Any] = weakref.WeakSet()
+_INHERITED: list[Any] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _INHERITED.extend(_OPENED))
+
+
+class Engine(Protocol):
+    """Finds the best texts for sources, as numbers of pieces."""
+
+    def write(self, source: list[list[int]], options: Any, prefixes: list[list[int]]) -> list[list[Any]]:
+        """Hypotheses for each source, best first."""
+        ...
+
+    def is_of_this_process(self) -> bool:
+        """Whether the engine was opened here, and not before a fork."""
+        ...
+
+
+class TorchEngine:
+    """The search of this package, over the model as it is."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def write(self, source: list[list[int]], options: Any, prefixes: list[list[int]]) -> list[list[Any]]:
+        """See `Engine`."""
+        from ..layers.seq2seq.model import write
+
+        return write(self.model, source, options, prefixes if any(prefixes) else None)
+
+    def is_of_this_process(self) -> bool:
+        """Always: it holds nothing but the model."""
+        return True
+
+
+class CTranslate2Engine:
+    """CTranslate2 over a copy of the weights."""
+
+    def __init__(self, model: Model, compute_type: str) -> None:
+        require("ctranslate2", 'The setting backend = "ctranslate2"')
+        from ..layers.seq2seq.ctranslate import CTranslate2Search, export_module
+        from ..layers.seq2seq.model import module_of
+
+        self._process = os.getpid()
+        # The weights are in memory once it is open.
+        with tempfile.TemporaryDirectory(prefix="spacy_nlpkit_") as folder:
+            export_module(module_of(model), folder)
+            self._search = CTranslate2Search(folder, module_of(model), compute_type)
+        _OPENED.add(self)
+
+    def write(self, source: list[list[int]], options: Any, prefixes: list[list[int]]) -> list[list[Any]]:
+        """See `Engine`."""
+        return self._search(source, options, prefixes if any(prefixes) else None)
+
+    def is_of_this_process(self) -> bool:
+        """Its threads do not live on in a forked process."""
+        return self._process == os.getpid()
+
+    def __reduce__(self) -> Any:
+        """A copy of the pipe has none, and opens its own."""
+        return _no_engine, ()
+
+
+def _no_engine() -> None:
+    return None
+
+
+def open_engine(model: Model, backend: str, compute_type: str) -> Engine:
+    """The engine of a backend: `torch` or `ctranslate2`. RAISES: N004 where CTranslate2 is not installed."""
+    return TorchEngine(model) if backend == TORCH else CTranslate2Engine(model, compute_type)

@@ -1,0 +1,174 @@
+"""How `seq2seq` learns: from documents and the texts that are wanted for them, `doc._.target` of the reference."""
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example, validate_examples, validate_get_examples
+from thinc.api import Optimizer, set_dropout_rate
+
+from ..attributes import TARGET
+from ..errors import Errors, NlpkitError, Warnings
+from ._seq2seq_store import SubwordPipe, Vocabulary, encode_sources, encode_targets
+from ._seq2seq_windows import SPANS, batches_by_length
+
+if TYPE_CHECKING:
+    from ..layers.seq2seq.model import PairBatch
+
+# Gives the subwords of source and target, or of one.
+Loader = Callable[[Language | None], Vocabulary]
+
+
+class LearnsToWrite(SubwordPipe):
+    """The part of `Seq2Seq` that learns."""
+
+    unit: str
+    spans_key: str
+    prefix: str
+    max_pieces: int
+    batch_pieces: int
+    label_smoothing: float
+    r_drop: float
+    source_dropout: float
+    _warned_of_long = False
+
+    # It has no labels
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """None: it writes texts."""
+        return ()
+
+    @property
+    def label_data(self) -> None:  # type: ignore[override]
+        """Nothing for `spacy init labels` to write."""
+
+    def add_label(self, label: str) -> int:
+        """RAISES: N219, always."""
+        raise NlpkitError(Errors.N219.format(name=self.name, label=label))
+
+    def require_initialized(self) -> None:
+        """RAISES: N001 where the model has no weights yet."""
+        if not self.is_initialized:
+            raise NlpkitError(Errors.N001.format(name=self.name))
+
+    # Pairs
+
+    def pairs_of(self, example: Example) -> list[tuple[str, str]]:
+        """Texts that the pipe reads, and those that it is to write: the first where several are right."""
+        if self.unit == SPANS:
+            spans: Iterable[Doc | Span] = example.reference.spans.get(self.spans_key, ())
+        else:
+            spans = [example.reference]
+        found = []
+        for span in spans:
+            target = span._.get(TARGET)
+            if isinstance(target, (list, tuple)):
+                target = target[0] if target else None
+            text = span.text.strip()
+            if target is not None and text:
+                found.append((f"{self.prefix}{text}", str(target)))
+        return found
+
+    def _batch(self, examples: Iterable[Example], *, learning: bool) -> "PairBatch":
+        """The pairs as pieces; with dropout of merges and smoothing where they are learned from."""
+        from ..layers.seq2seq.model import PairBatch
+
+        pairs = [pair for example in examples for pair in self.pairs_of(example)]
+        source, target = self.require_subwords()
+        read = encode_sources(source, [text for text, _ in pairs], self.source_dropout if learning else 0.0)
+        written = encode_targets(target, [text for _, text in pairs])
+        # One piece more is the end of the target.
+        fits = [max(len(one), len(other) + 1) <= self.max_pieces for one, other in zip(read, written)]
+        if not all(fits) and not self._warned_of_long:
+            self._warned_of_long = True
+            counts = {"count": fits.count(False), "total": len(fits), "limit": self.max_pieces}
+            warnings.warn(Warnings.NW227.format(name=self.name, **counts), stacklevel=3)
+        kept = [number for number, fit in enumerate(fits) if fit]
+        return PairBatch(
+            [read[number] for number in kept],
+            [written[number] for number in kept],
+            smoothing=self.label_smoothing if learning else 0.0,
+            r_drop=self.r_drop if learning else 0.0,
+        )
+
+    # Training
+
+    def initialize(  # type: ignore[override]
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        subwords: Loader | None = None,
+        target_subwords: Loader | None = None,
+        pretrained: Callable[[], str] | None = None,
+    ) -> None:
+        """Take subwords, if loaders give some, and build the model for them.
+
+        subwords: Loader of those of the source, and of the target where `target_subwords` is null, such as
+            `spacy_nlpkit.Subwords.v1`.
+        pretrained: Gives the name of a model whose weights and subwords are taken; see `take_pretrained`.
+        RAISES: E930 (spaCy) for a wrong `get_examples`; N002 where no example has a target; N227 without subwords; as
+            the loaders.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        if not any(self.pairs_of(example) for example in get_examples()):
+            raise NlpkitError(Errors.N002.format(name=self.name, what="texts to write, in doc._.target"))
+        self.model.shims.clear()
+        self.cfg.pop("pretrained", None)
+        if subwords is not None:
+            self.set_subwords(subwords(nlp), None if target_subwords is None else target_subwords(nlp))
+        if pretrained is not None:
+            self.take_pretrained(pretrained())
+        else:
+            self.build_module()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what was made of the weights, as they change."""
+        super()._forget()
+        self.engine_closed()
+
+    def engine_closed(self) -> None:
+        """Hook: an engine that was opened for the weights holds old ones now."""
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch; the loss is that of one piece, without smoothing: the logarithm of the perplexity."""
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        self.require_initialized()
+        batch = self._batch(examples, learning=True)
+        if batch.source:
+            self._forget()
+            set_dropout_rate(self.model, drop)
+            found, backprop = self.model.begin_update(batch)
+            backprop(found)
+            _, n_pieces, nll = (float(value) for value in self.model.ops.to_numpy(found))
+            losses[self.name] += nll / n_pieces
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        return losses
+
+    def perplexity(self, examples: Sequence[Example]) -> float | None:
+        """Of the wanted texts, per piece; None where no example has one."""
+        self.require_initialized()
+        batch = self._batch(examples, learning=False)
+        total = n_total = 0.0
+        lengths = [max(len(one), len(other)) for one, other in zip(batch.source, batch.target)]
+        for places in batches_by_length(lengths, self.batch_pieces):
+            part = type(batch)([batch.source[place] for place in places], [batch.target[place] for place in places])
+            _, n_pieces, nll = (float(value) for value in self.model.ops.to_numpy(self.model.predict(part)))
+            total, n_total = total + nll, n_total + n_pieces
+        return math.exp(total / n_total) if n_total else None

@@ -1,0 +1,136 @@
+"""The subwords and the module of a `seq2seq` component: set, and saved and loaded with its weights."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import srsly
+
+from ..errors import Errors, NlpkitError
+from ..hf_subwords import HuggingFaceSubwords
+from ..subwords import END, Subwords
+from ._base import NlpkitPipe
+
+Vocabulary = Subwords | HuggingFaceSubwords
+# File of the subwords in the component's folder.
+FILE = "subwords"
+
+
+def encode_sources(side: Vocabulary, texts: Sequence[str], dropout: float = 0.0) -> list[list[int]]:
+    """Texts as a model reads them, with its special pieces; dropout of merges is drawn by Python's generator."""
+    rows = side.encode(texts, dropout, random.getrandbits(32) if dropout else 0)
+    return rows if isinstance(side, HuggingFaceSubwords) else [[*row, END] for row in rows]
+
+
+def encode_targets(side: Vocabulary, texts: Sequence[str]) -> list[list[int]]:
+    """Texts as a model writes them, without start and end."""
+    return side.encode_targets(texts) if isinstance(side, HuggingFaceSubwords) else side.encode(texts)
+
+
+class SubwordPipe(NlpkitPipe):
+    """A pipe whose model reads and writes pieces of words, which are saved with it."""
+
+    source: Vocabulary | None = None
+    target: Vocabulary | None = None
+
+    def set_subwords(self, source: Vocabulary, target: Vocabulary | None = None) -> None:
+        """Read and write by these pieces from now on; `nlp.initialize` then needs no loader for them.
+
+        source: Of both texts, where there is no `target`.
+        RAISES: N229 where the pipe was trained with others.
+        """
+        self.source, self.target = source, source if target is None else target
+        self._check_sizes()
+
+    def require_subwords(self) -> tuple[Vocabulary, Vocabulary]:
+        """Those of the source and of the target. RAISES: N227 where there are none."""
+        if self.source is None or self.target is None:
+            raise NlpkitError(Errors.N227.format(name=self.name))
+        return self.source, self.target
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the model has its module."""
+        return bool(self.model.shims)
+
+    def _sizes(self) -> list[int]:
+        return [len(side) for side in self.require_subwords()]
+
+    def _check_sizes(self) -> None:
+        """RAISES: N229 where weights belong to other subwords than those that are set."""
+        expected = self.cfg.get("subwords")
+        if self.is_initialized and expected != self._sizes():
+            raise NlpkitError(Errors.N229.format(name=self.name, found=self._sizes(), expected=expected))
+
+    def build_module(self) -> None:
+        """Give the model a module for the subwords, with new weights."""
+        from ..layers.seq2seq.model import build_module, set_module
+
+        set_module(self.model, build_module(self.model, self._sizes(), self.cfg.get("pretrained")))
+        self.cfg["subwords"] = self._sizes()
+
+    def take_pretrained(self, name: str) -> None:
+        """Take a model of the `transformers` library, its weights and its subwords.
+
+        name: A folder, or a model of the hub. RAISES: As `load_pretrained` and `HuggingFaceSubwords.load`.
+        """
+        from ..layers.seq2seq.model import set_module
+        from ..layers.seq2seq.pretrained import load_pretrained
+
+        self.source = self.target = HuggingFaceSubwords.load(name)
+        module = load_pretrained(name)
+        self.cfg["pretrained"] = srsly.json_loads(module.config_bytes().decode("utf8"))
+        set_module(self.model, module)
+        self.cfg["subwords"] = self._sizes()
+
+    # Storage: the subwords come first, as the module's sizes depend on them
+
+    def _subwords_to_bytes(self) -> bytes:
+        if self.source is None or self.target is None:
+            return b""
+        sides = [self.source] if self.target is self.source else [self.source, self.target]
+        pretrained = [isinstance(side, HuggingFaceSubwords) for side in sides]
+        return srsly.msgpack_dumps({"pretrained": pretrained, "sides": [side.to_bytes() for side in sides]})
+
+    def _load_subwords(self, data: bytes, cfg: dict[str, Any]) -> None:
+        self.source = self.target = None
+        if data:
+            parts: Any = srsly.msgpack_loads(data)
+            kinds = [HuggingFaceSubwords if pretrained else Subwords for pretrained in parts["pretrained"]]
+            sides = [kind.from_bytes(side, self.name) for kind, side in zip(kinds, parts["sides"])]
+            self.source, self.target = sides[0], sides[-1]
+        self.model.shims.clear()
+        self.cfg = dict(cfg)
+        if cfg.get("subwords"):
+            self.build_module()
+            if self.cfg["subwords"] != list(cfg["subwords"]):
+                found, expected = self.cfg["subwords"], list(cfg["subwords"])
+                raise NlpkitError(Errors.N229.format(name=self.name, found=found, expected=expected))
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """The pipe with its subwords."""
+        pipe = super().to_bytes(exclude=tuple(exclude))
+        return srsly.msgpack_dumps({"pipe": pipe, "cfg": self.cfg, FILE: self._subwords_to_bytes()})
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> SubwordPipe:
+        """Load the pipe and its subwords. RAISES: N229 where they do not belong together."""
+        content: Any = srsly.msgpack_loads(bytes_data)
+        self._load_subwords(content[FILE], content["cfg"])
+        super().from_bytes(content["pipe"], exclude=exclude)
+        return self
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """As `to_bytes`, into a folder."""
+        super().to_disk(path, exclude=tuple(exclude))
+        (Path(path) / FILE).write_bytes(self._subwords_to_bytes())
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> SubwordPipe:
+        """As `from_bytes`, from a folder."""
+        folder = Path(path)
+        cfg: Any = srsly.read_json(folder / "cfg")
+        self._load_subwords((folder / FILE).read_bytes(), cfg)
+        super().from_disk(path, exclude=exclude)
+        return self
