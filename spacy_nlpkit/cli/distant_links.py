@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ def distant_links(
     from .convert import make_tokenizing_nlp
 
     options = DistantOptions(mask, agreement, name_label, symbol_label, seed)
-    check_options(output_path, options.agreement, date)
+    check_options(output_path, [kb_path, input_path, *(exclude or ())], options.agreement, date)
     numbers = parse_columns(columns, "distant-links")
     excluded = read_excluded(exclude, make_tokenizing_nlp("en", plain_tokenizer=True))
     text_options = TextOptions(column, numbers, clean, excluded)
@@ -83,13 +83,15 @@ def with_dates(records: Iterator[TextRecord], date: str | None) -> Iterator[tupl
         yield text, meta if meta.get("date") or date is None else {**meta, "date": date}
 
 
-def check_options(output_path: Path, agreement: str, date: str | None) -> None:
+def check_options(output_path: Path, inputs: Sequence[Path], agreement: str, date: str | None) -> None:
     """Raise N006 for settings that cannot be."""
     from ..kg.distant import AGREEMENTS
     from ..kg.graph import day_of
 
     if output_path.is_dir() or output_path.suffix != ".jsonl":
         raise _bad_setting("OUTPUT", "a file that ends in .jsonl", str(output_path))
+    if output_path.resolve() in [path.resolve() for path in inputs]:
+        raise _bad_setting("OUTPUT", "another file than those that are read", str(output_path))
     if agreement not in AGREEMENTS:
         raise _bad_setting("--agreement", ", ".join(AGREEMENTS), agreement)
     try:

@@ -30,6 +30,11 @@ class KgLinkerErrors:
         "The component '{name}' was trained with a version of the package that compares mentions and entities by other "
         "features ({differing}). Train it again, or install the version that it was trained with."
     )
+    N221 = (
+        "The graph of '{name}' has none of the {count} entities that the data is annotated with, such as {first!r}: "
+        "nothing could be learned. Name the graph that was annotated with, in [paths] kb or by --paths.kb."
+    )
+    N222 = "The component '{name}' links to a graph, but was given {kind}. Give a graph, or the path of one."
 
 
 class KgLinkerWarnings:

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import Errors, NlpkitError
 from ..files import read_json_lines, read_rows, unpacked_suffix
 from .folder import META, is_graph_folder
-from .graph import CODE_KINDS, Entity
+from .graph import CODE_KINDS, SYMBOL_KINDS, Entity
 from .rdf import SUFFIXES as RDF_SUFFIXES
 from .rdf import read_rdf
 from .records import read_records
@@ -154,7 +154,13 @@ def _split(row: Mapping[str, str], column: str) -> list[str]:
 
 
 def _entity_record(row: Mapping[str, str]) -> dict[str, Any]:
-    codes = [{"text": text, "kind": kind} for kind in sorted(CODE_KINDS & row.keys()) for text in _split(row, kind)]
+    # Without aliases of their own, venue and dates are those of the symbols.
+    listed = {} if "alias" in row else {column: row.get(column, "") for column in ("exchange", "from", "to")}
+    codes = [
+        {"text": text, "kind": kind, **(listed if kind in SYMBOL_KINDS else {})}
+        for kind in sorted(CODE_KINDS & row.keys())
+        for text in _split(row, kind)
+    ]
     edges = [
         [column.removeprefix(EDGE_PREFIX), target]
         for column in row

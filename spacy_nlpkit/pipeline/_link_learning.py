@@ -1,6 +1,6 @@
 """How `kg_linker` learns: from annotated mentions and their candidates, and on held-out ones, when to link at all."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from spacy.language import Language
@@ -12,6 +12,7 @@ from ..kg.graph import KnowledgeGraph
 from ..kg.link_features import FEATURES, NIL_FEATURES
 from ..kg.surface_weights import nil_weights, surface_weights
 from ..layers.link_scorer import LinkBatch, start_from
+from ..ty import NIL
 from ._link_mentions import collect_mentions, spans_of
 from ._link_scoring import Found, distance_loss, link_loss, surface_scores
 from ._link_store import GraphPipe
@@ -75,7 +76,8 @@ class LearnsLinks(GraphPipe):
         """Take the graph, if a loader gives one, and initialize the model.
 
         graph (Callable): Loader, such as `spacy_nlpkit.KnowledgeGraph.v1`.
-        RAISES: As `NlpkitPipe.initialize`; N216 where there is no graph; as the loader.
+        RAISES: As `NlpkitPipe.initialize`; N216 where there is no graph, N221 where it has none of the annotated
+            entities; as the loader.
         """
         validate_get_examples(get_examples, "KgLinker.initialize")
         if graph is not None:
@@ -84,6 +86,19 @@ class LearnsLinks(GraphPipe):
         start_from(self.model, surface_weights().tolist(), nil_weights().tolist())
         super().initialize(get_examples, nlp=nlp)
         self.cfg["features"] = [*FEATURES, *NIL_FEATURES]
+
+    # The ids are compared with the graph's over all examples.
+    surveys_all = True
+
+    def survey(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """Look whether the examples are annotated with entities of this graph."""
+        ids: set[str] = set()
+        for example in examples:
+            ids.update(span.kb_id_ for span in spans_of(example.reference, self.spans_key))
+            yield example
+        annotated = sorted(ids - {"", NIL})
+        if annotated and not self.missing_as_nil and (self.require_graph().graph.numbers(annotated) < 0).all():
+            raise NlpkitError(Errors.N221.format(name=self.name, count=len(annotated), first=annotated[0]))
 
     def sample_input(self, examples: list[Example]) -> LinkBatch:
         """The annotated mentions of the examples, and their candidates."""

@@ -49,8 +49,11 @@ class GraphPipe(NlpkitPipe):
         """Link to this graph from now on; the pipe needs no `nlp.initialize` for it, and keeps what it has learned.
 
         graph: A graph, or the path of one; see `kg.stores.open_graph`.
-        RAISES: As `open_graph`. A trained pipe warns of another graph than it was trained with (NW215).
+        RAISES: N222 for anything else; as `open_graph`. A trained pipe warns of another graph than it was trained with
+            (NW215).
         """
+        if not isinstance(graph, str | Path) and not hasattr(graph, "meta"):
+            raise NlpkitError(Errors.N222.format(name=self.name, kind=type(graph).__name__))
         opened = open_graph(graph) if isinstance(graph, str | Path) else graph
         if self.is_initialized and self.cfg["graph"] not in (None, opened.meta.content_hash):
             warnings.warn(Warnings.NW215.format(name=self.name), stacklevel=2)

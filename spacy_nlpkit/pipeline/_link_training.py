@@ -19,6 +19,7 @@ Bools = NDArray[np.bool_]
 _DIGITS = 6
 # Temperatures that are tried, and the share of their range that the best is narrowed to.
 _COLDEST, _HOTTEST = 0.05, 20.0
+_SPREAD = 0.5
 
 
 class Truth(NamedTuple):
@@ -72,7 +73,8 @@ class Judged(NamedTuple):
 
 def fit_decisions(parts: Sequence[Judged]) -> tuple[float, float] | None:
     """The temperature of least cross-entropy (Guo et al. 2017), and the threshold of best expected accuracy under the
-    chances that it gives.
+    chances that it gives. A few mentions that are all right would make every chance 1: the logarithm of the temperature
+    is held near 0, by what hundreds of mentions overrule (a normal prior, `_SPREAD` its deviation).
 
     RETURNS: None where no mention teaches anything.
     """
@@ -82,7 +84,10 @@ def fit_decisions(parts: Sequence[Judged]) -> tuple[float, float] | None:
 
     def loss(log_temperature: float) -> float:
         temperature = np.exp(log_temperature)
-        return sum(link_loss(part.scores / temperature, part.mention, *part.truth)[0] * _taught(part) for part in parts)
+        likelihood = (
+            link_loss(part.scores / temperature, part.mention, *part.truth)[0] * _taught(part) for part in parts
+        )
+        return sum(likelihood) + 0.5 * (log_temperature / _SPREAD) ** 2
 
     bounds = (np.log(_COLDEST), np.log(_HOTTEST))
     temperature = float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

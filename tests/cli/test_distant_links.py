@@ -113,6 +113,17 @@ def test_bad_settings_are_one_line(kb: Path, texts: Path, tmp_path: Path, option
     assert named in result.output
 
 
+def test_what_is_read_is_not_written_over(kb: Path, texts: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "raw.jsonl"
+    raw.write_text('{"text": "Acorn Mills (NYSE: ACM) rose."}\n')
+    for source, output in ((raw, raw), (texts, kb), (raw, tmp_path / "." / "raw.jsonl")):
+        before = output.read_bytes()
+        result = run("distant-links", kb, source, output)
+        assert result.exit_code == 1
+        assert "N006" in result.output
+        assert output.read_bytes() == before
+
+
 def test_bad_paths_are_one_line(kb: Path, texts: Path, tmp_path: Path) -> None:
     for args in ((tmp_path / "no.jsonl", texts, tmp_path / "t.jsonl"), (kb, tmp_path / "no", tmp_path / "t.jsonl")):
         result = run("distant-links", *args)

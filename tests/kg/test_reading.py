@@ -185,3 +185,16 @@ def test_the_benchmark_graph_is_read_without_a_fault():
     norway = graph.entities(graph.numbers(["Q20"]))[0]
     assert (norway.label, "sovereign state" in norway.types) == ("Norway", True)
     assert graph.neighbours(graph.numbers(["Q20"]))[0][0] > 50
+
+
+def test_venue_and_dates_of_a_symbol_in_the_row_of_its_entity(tmp_path):
+    path = tmp_path / "kb.csv"
+    path.write_text(
+        "id,label,ticker,isin,exchange,from,to\n"
+        "org:a,Acme,ACM,,NYSE,2020,2021-05-01\n"
+        "org:b,Bolt,BLT,,NYSE,2022-99-01,\n"
+    )
+    (acme, bolt), report = read(path)
+    assert acme.aliases == (Alias("ACM", "ticker", exchange="NYSE", start="2020", end="2021-05-01"),)
+    assert bolt.aliases == ()
+    assert report.skipped == {"alias: wrong date": 1}

@@ -323,3 +323,25 @@ def test_untrained_it_can_be_calibrated(tiny: Callable[[], Path]) -> None:
     pipe_of(nlp).calibrate(twin_examples(nlp, TWINS))
     assert pipe_of(nlp).cfg["calibrated"]
     assert right(nlp, TWINS) >= 0.5
+
+
+def test_a_few_right_mentions_do_not_make_every_chance_one(tiny: Callable[[], Path]) -> None:
+    """Nothing was wrong, so that the likelihood alone would want the coldest temperature that is tried."""
+    nlp = build("words", tiny)
+    pipe: KgLinker = pipe_of(nlp)
+    sure = [
+        linked("Acorn Bank paid .", "Acorn Bank", "acorn-bank"),
+        linked("Acorn Bank fell .", "Acorn Bank", "acorn-bank"),
+    ]
+    pipe.calibrate(twin_examples(nlp, sure))
+    assert 0.5 < pipe.cfg["calibration"] < 1.0
+    pipe.calibrate(twin_examples(nlp, sure * 300))
+    assert pipe.cfg["calibration"] < 0.5, "many tell more"
+
+
+def test_a_graph_without_the_annotated_entities_is_refused(tiny: Callable[[], Path]) -> None:
+    nlp = build("words", tiny)
+    strange = [linked("Acorn fell .", "Acorn", "Q1"), linked("Acorn rose .", "Acorn", NIL)]
+    with pytest.raises(NlpkitError, match=r"\[N221\].*none of the 1 entities.*'Q1'"):
+        nlp.initialize(lambda: twin_examples(nlp, strange))
+    nlp.initialize(lambda: twin_examples(nlp, [*strange, *TWINS]))
