@@ -194,7 +194,8 @@ def test_venue_and_dates_of_a_symbol_in_the_row_of_its_entity(tmp_path):
         "org:a,Acme,ACM,,NYSE,2020,2021-05-01\n"
         "org:b,Bolt,BLT,,NYSE,2022-99-01,\n"
     )
-    (acme, bolt), report = read(path)
-    assert acme.aliases == (Alias("ACM", "ticker", exchange="NYSE", start="2020", end="2021-05-01"),)
-    assert bolt.aliases == ()
+    report = BuildReport()
+    acme, bolt = open_graph(path, report=report).iterate()
+    assert acme.aliases[1:] == (Alias("ACM", "ticker", exchange="NYSE", start="2020-01-01", end="2021-05-01"),)
+    assert [alias.text for alias in bolt.aliases] == ["Bolt"]
     assert report.skipped == {"alias: wrong date": 1}
