@@ -27,14 +27,23 @@ class Seq2SeqPipeErrors:
     )
     N228 = "The block [components.{name}.search] is wrong: {problem}. See its settings in docs/seq2seq.md."
     N229 = (
-        "The component '{name}' was trained with other subwords than those it holds: {found} pieces where {expected} "
-        "were. Load it with its own, or initialize it again."
+        "The component '{name}' was trained with other subwords than those it is given: these have the hash {found}, "
+        "its own {expected}. Load it with its own, or initialize it again with the others in [initialize]."
     )
 
-    # 255-259: CTranslate2
+    # 255-259: CTranslate2, and more of the component
     N255 = (
         'CTranslate2 cannot decode with {what}. Set backend = "torch", or train TransformerSeq2Seq.v1 with '
         'sinusoidal or learned positions, and search with length_norm = "ctranslate2".'
+    )
+    N256 = (
+        "The component '{name}' has no labels to add {label!r} to: it writes texts. What it can write is fixed by its "
+        "subwords."
+    )
+    N257 = (
+        "The component '{name}' is given pretrained weights, but its architecture takes none. Set "
+        '[components.{name}.model] @architectures = "spacy_nlpkit.PretrainedSeq2Seq.v1", or remove '
+        "[initialize.components.{name}.pretrained]."
     )
 
 

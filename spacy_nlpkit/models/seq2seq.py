@@ -133,6 +133,7 @@ def build_pretrained_seq2seq(
     """
     require("transformers", "The architecture spacy_nlpkit.PretrainedSeq2Seq.v1")
     from ..layers.seq2seq.model import encoder_decoder
+
     model = encoder_decoder(_make_pretrained, precision, _groups(groups, "PretrainedSeq2Seq"))
     model.attrs["pretrained"] = True
     return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import tempfile
 import weakref
@@ -14,12 +15,18 @@ from ..compat import require
 TORCH = "torch"
 
 
-# Those of this process; and in a forked one, those of its parent, which must never be closed there: closing waits for
-# threads that it does not have.
 _OPENED: weakref.WeakSet[Any] = weakref.WeakSet()
-_INHERITED: list[Any] = []
+
+
+def _never_close() -> None:
+    """In a forked process: keep what its parent has opened to the very end. To close it is to wait for threads that the
+    process does not have, for ever, or to be aborted."""
+    for engine in _OPENED:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: _INHERITED.extend(_OPENED))
+    os.register_at_fork(after_in_child=_never_close)
 
 
 class Engine(Protocol):

@@ -2,8 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 # Gives the subwords of source and target, or of one.
 Loader = Callable[[Language | None], Vocabulary]
+# Of models whose weights come from elsewhere: see `build_pretrained_seq2seq`.
+_PRETRAINED = "pretrained"
+# Characters of a text in a message.
+_QUOTED = 60
 
 
 class LearnsToWrite(SubwordPipe):
@@ -47,8 +51,8 @@ class LearnsToWrite(SubwordPipe):
         """Nothing for `spacy init labels` to write."""
 
     def add_label(self, label: str) -> int:
-        """RAISES: N219, always."""
-        raise NlpkitError(Errors.N219.format(name=self.name, label=label))
+        """RAISES: N256, always."""
+        raise NlpkitError(Errors.N256.format(name=self.name, label=label))
 
     def require_initialized(self) -> None:
         """RAISES: N001 where the model has no weights yet."""
@@ -58,7 +62,10 @@ class LearnsToWrite(SubwordPipe):
     # Pairs
 
     def pairs_of(self, example: Example) -> list[tuple[str, str]]:
-        """Texts that the pipe reads, and those that it is to write: the first where several are right."""
+        """Texts that the pipe reads, and those that it is to write: the first where several are right.
+
+        RAISES: N250 for a target that is neither text nor list of texts.
+        """
         if self.unit == SPANS:
             spans: Iterable[Doc | Span] = example.reference.spans.get(self.spans_key, ())
         else:
@@ -68,9 +75,11 @@ class LearnsToWrite(SubwordPipe):
             target = span._.get(TARGET)
             if isinstance(target, (list, tuple)):
                 target = target[0] if target else None
+            if target is not None and not isinstance(target, str):
+                raise NlpkitError(Errors.N250.format(text=span.text[:_QUOTED], kind=type(target).__name__))
             text = span.text.strip()
             if target is not None and text:
-                found.append((f"{self.prefix}{text}", str(target)))
+                found.append((f"{self.prefix}{text}", target))
         return found
 
     def _batch(self, examples: Iterable[Example], *, learning: bool) -> "PairBatch":
@@ -111,12 +120,17 @@ class LearnsToWrite(SubwordPipe):
         subwords: Loader of those of the source, and of the target where `target_subwords` is null, such as
             `spacy_nlpkit.Subwords.v1`.
         pretrained: Gives the name of a model whose weights and subwords are taken; see `take_pretrained`.
-        RAISES: E930 (spaCy) for a wrong `get_examples`; N002 where no example has a target; N227 without subwords; as
+        RAISES: E930 (spaCy) for a wrong `get_examples`; N002 where no example has a target; N227 without subwords; N224
+            where the architecture is for pretrained weights and there are none, N257 where it is not and there are; as
             the loaders.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         if not any(self.pairs_of(example) for example in get_examples()):
             raise NlpkitError(Errors.N002.format(name=self.name, what="texts to write, in doc._.target"))
+        if pretrained is None and _PRETRAINED in self.model.attrs:
+            raise NlpkitError(Errors.N224)
+        if pretrained is not None and _PRETRAINED not in self.model.attrs:
+            raise NlpkitError(Errors.N257.format(name=self.name))
         self.model.shims.clear()
         self.cfg.pop("pretrained", None)
         if subwords is not None:
@@ -130,6 +144,18 @@ class LearnsToWrite(SubwordPipe):
     def _forget(self) -> None:
         """Drop what was made of the weights, as they change."""
         super()._forget()
+        self.engine_closed()
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Change the weights. Since the update the pipe may have written, as one of `annotating_components`."""
+        self._forget()
+        super().finish_update(sgd)
+
+    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:  # type: ignore[override]
+        """Write with other weights, such as averages, and after that with its own again."""
+        self.engine_closed()
+        with self.model.use_params(params):
+            yield
         self.engine_closed()
 
     def engine_closed(self) -> None:

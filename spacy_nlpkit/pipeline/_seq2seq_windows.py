@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from ..errors import Errors, NlpkitError, Warnings
 
 # How many pieces each text has.
 Count = Callable[[Sequence[str]], list[int]]
+# First character in the document, and the one behind the last.
+Bounds = tuple[int, int]
 DOC, SENTS, SPANS = "doc", "sents", "spans"
 _SENTENCE_ENDS = frozenset(".!?…。！？।॥؟")
 
@@ -43,8 +46,12 @@ def units_of(doc: Doc, unit: str, spans_key: str, name: str) -> list[Span]:
 
 def windows_of(units: Sequence[Span], count: Count, limit: int, name: str) -> list[list[Window]]:
     """The windows of each unit: one with all of its text where that has at most `limit` pieces, else parts that end
-    where sentences end. Nothing is left out. Sentences that are longer themselves are cut between tokens, with one
-    warning for all (NW226); the document's sentences are taken where it has them, else those that punctuation ends."""
+    where sentences end. Nothing but blanks is left out, and these stand with the windows. Sentences that are longer
+    themselves are cut between tokens, and longer tokens within, with one warning for all (NW226). The document's
+    sentences are taken where it has them, else those that punctuation ends.
+
+    RAISES: N006 where the limit leaves no room for a text beside its prefix and special pieces.
+    """
     texts = [unit.text.strip() for unit in units]
     lengths = count(texts) if texts else []
     n_cut = 0
@@ -53,64 +60,103 @@ def windows_of(units: Sequence[Span], count: Count, limit: int, name: str) -> li
         if length <= limit:
             found.append([Window(text)] if text else [])
             continue
-        parts: list[Span] = []
-        for sentence in _sentences(unit):
-            (n_pieces,) = count([sentence.text.strip()])
-            parts += _cut(sentence, count, limit) if n_pieces > limit else [sentence]
-            n_cut += n_pieces > limit
-        found.append(_packed(parts, count, limit))
+        cutter = _Cutter(unit, count, limit, name)
+        found.append(cutter.windows())
+        n_cut += cutter.n_cut
     if n_cut:
         warnings.warn(Warnings.NW226.format(name=name, count=n_cut, limit=limit), stacklevel=2)
     return found
 
 
-def _sentences(unit: Span) -> Iterator[Span]:
-    if unit.doc.has_annotation("SENT_START"):
-        starts = [token.i - unit.start for token in unit[1:] if token.is_sent_start]
-    else:
-        starts = [
-            token.i - unit.start
-            for token in unit[1:]
-            if unit.doc[token.i - 1].text[-1] in _SENTENCE_ENDS or "\n" in unit.doc[token.i - 1].text
-        ]
-    bounds = [0, *starts, len(unit)]
-    for start, end in itertools.pairwise(bounds):
-        yield unit[start:end]
+class _Cutter:
+    """Cuts a unit that is too long. Bounds of parts are numbers of characters; parts follow one another without gap."""
 
+    def __init__(self, unit: Span, count: Count, limit: int, name: str) -> None:
+        self.unit, self.text = unit, unit.doc.text
+        self.count, self.limit = count, limit
+        # What every window has beside its text: a prefix, special pieces. The prefix alone may have others.
+        once, twice = count(["a", "a a"])
+        self.overhead = 2 * once - twice
+        if self.overhead >= limit:
+            expected = f"more than the {self.overhead} pieces of prefix and end"
+            raise NlpkitError(Errors.N006.format(setting="max_pieces", name=name, expected=expected, value=limit))
+        self.starts = [token.idx for token in unit]
+        self.n_cut = 0
 
-def _cut(sentence: Span, count: Count, limit: int) -> Iterator[Span]:
-    """Consecutive parts of at most `limit` pieces, cut between tokens; one token may have more."""
-    lengths = count([token.text for token in sentence])
-    start = size = 0
-    for place, length in enumerate(lengths):
-        if place > start and size + length > limit:
-            yield sentence[start:place]
-            start, size = place, 0
-        size += length
-    yield sentence[start:]
+    def windows(self) -> list[Window]:
+        """The windows, blank ones left out."""
+        bounds = [bound for part in self._fit(self._sentences(), self._cut_sentence) if (bound := self._strip(part))]
+        after = [start for start, _ in bounds[1:]]
+        blanks = [self.text[end:start] for (_, end), start in zip(bounds, after)]
+        return [Window(self.text[start:end], blank) for (start, end), blank in zip(bounds, [*blanks, ""])]
 
+    def _strip(self, part: Bounds) -> Bounds | None:
+        start, end = part
+        text = self.text[start:end]
+        found = start + len(text) - len(text.lstrip()), start + len(text.rstrip())
+        return found if text.strip() else None
 
-def _packed(parts: Sequence[Span], count: Count, limit: int) -> list[Window]:
-    """As many consecutive parts to a window as fit."""
-    lengths = count([part.text.strip() for part in parts])
-    groups: list[list[Span]] = []
-    size = 0
-    for part, length in zip(parts, lengths):
-        if groups and size + length <= limit:
-            groups[-1].append(part)
-            size += length
+    def _sizes(self, parts: Sequence[Bounds]) -> list[int]:
+        """Pieces that each part has beside the overhead. The blank before a word belongs to its first piece; blank
+        lines have pieces of their own."""
+        texts = [self.text[start:end].removesuffix(" ") for start, end in parts]
+        return [max(0, length - self.overhead) for length in self.count(texts)]
+
+    def _fit(self, parts: Sequence[Bounds], cut: Callable[[Bounds], list[Bounds]]) -> Iterator[Bounds]:
+        """As many consecutive parts to a window as fit. Those too long alone are cut. Lengths of parts do not quite add
+        up to that of the whole, which is counted again."""
+        groups: list[list[Bounds]] = []
+        room = 0
+        for part, size in zip(parts, self._sizes(parts)):
+            if groups and size <= room:
+                groups[-1].append(part)
+                room -= size
+            else:
+                groups.append([part])
+                room = self.limit - self.overhead - size
+        wholes = [(group[0][0], group[-1][1]) for group in groups]
+        lengths = self.count([self.text[start:end].strip() for start, end in wholes])
+        for group, whole, length in zip(groups, wholes, lengths):
+            if length <= self.limit:
+                yield whole
+            elif len(group) > 1:
+                yield from self._fit(group[: len(group) // 2], cut)
+                yield from self._fit(group[len(group) // 2 :], cut)
+            else:
+                smaller = cut(whole)
+                if len(smaller) > 1:
+                    yield from self._fit(smaller, _halve)
+                else:
+                    yield whole
+
+    def _sentences(self) -> list[Bounds]:
+        unit, doc = self.unit, self.unit.doc
+        if doc.has_annotation("SENT_START"):
+            starts = [token for token in unit[1:] if token.is_sent_start]
         else:
-            groups.append([part])
-            size = length
-    doc = parts[0].doc
-    spans = [doc[group[0].start : group[-1].end] for group in groups]
-    windows = []
-    for place, span in enumerate(spans):
-        whole = doc.text[span.start_char : spans[place + 1].start_char] if place + 1 < len(spans) else span.text
-        text = whole.strip()
-        if text:
-            windows.append(Window(text, whole[len(whole.rstrip()) :]))
-    return windows
+            starts = [
+                token
+                for token in unit[1:]
+                if doc[token.i - 1].text[-1] in _SENTENCE_ENDS or "\n" in doc[token.i - 1].text
+            ]
+        return _between([unit.start_char, *(token.idx for token in starts), unit.end_char])
+
+    def _cut_sentence(self, part: Bounds) -> list[Bounds]:
+        """Tokens, and of a single one its halves."""
+        self.n_cut += 1
+        start, end = part
+        tokens = self.starts[bisect_right(self.starts, start) : bisect_left(self.starts, end)]
+        return _between([start, *tokens, end]) if tokens else _halve(part)
+
+
+def _between(places: Sequence[int]) -> list[Bounds]:
+    return list(itertools.pairwise(places))
+
+
+def _halve(part: Bounds) -> list[Bounds]:
+    start, end = part
+    middle = (start + end) // 2
+    return [(start, middle), (middle, end)] if start < middle else [part]
 
 
 def batches_by_length(lengths: Sequence[int], padded: int) -> Iterator[list[int]]:

@@ -1,5 +1,6 @@
 """`seq2seq`: writes a text for a document, its sentences or spans: a translation, a summary, a canonical form."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -307,15 +308,28 @@ class _Scored(NamedTuple):
 
 
 def _whole(doc: Doc, found: list[tuple[Span, Written]]) -> Written:
-    """The texts of all units, with the blanks of the document between them."""
+    """The texts of all units, with the blanks that stand between them, or one where something else does."""
+    found = [(unit, written) for unit, written in found if unit.text.strip()]
+    blanks = _blanks_between(doc.text, [unit for unit, _ in found])
     nbest = []
     for rank in range(max((len(written["nbest"]) for _, written in found), default=1)):
-        text, logs = "", []
-        for unit, written in found:
-            hypothesis = written["nbest"][min(rank, len(written["nbest"]) - 1)]
-            rest = unit.text[len(unit.text.rstrip()) :] + unit[-1].whitespace_
-            text += hypothesis["text"] + (rest or " ")
-            logs.append(math.log(max(hypothesis["score"], 1e-38)))
-        score = math.exp(sum(logs) / len(logs)) if logs else 1.0
-        nbest.append(Hypothesis(text=text.strip(), score=score))
+        chosen = [written["nbest"][min(rank, len(written["nbest"]) - 1)] for _, written in found]
+        logs = [math.log(max(hypothesis["score"], 1e-38)) for hypothesis in chosen]
+        text = "".join(f"{hypothesis['text']}{blank}" for hypothesis, blank in zip(chosen, blanks))
+        nbest.append(Hypothesis(text=text, score=math.exp(sum(logs) / len(logs)) if logs else 1.0))
     return Written(text=nbest[0]["text"], score=nbest[0]["score"], nbest=nbest, attention=None)
+
+
+def _blanks_between(text: str, units: Sequence[Span]) -> list[str]:
+    """What follows each unit up to the next: the blanks of the text, or one where these are no neighbours."""
+    blanks = []
+    for unit, after in itertools.pairwise(units):
+        end, start = _end_of(unit), after.start_char + len(after.text) - len(after.text.lstrip())
+        between = text[end:start]
+        blanks.append(" " if start < end or between.strip() else between)
+    return [*blanks, ""]
+
+
+def _end_of(unit: Span) -> int:
+    """Where a unit ends, blanks at its end left out."""
+    return unit.start_char + len(unit.text.rstrip())

@@ -252,8 +252,8 @@ TRANSFORMER = {
 }
 RECURRENT = {
     "@architectures": "spacy_nlpkit.RecurrentSeq2Seq.v1",
-    "width": 32,
-    "hidden_width": 32,
+    "width": 64,
+    "hidden_width": 128,
     "attention": "additive",
     "dropout": 0.0,
 }

@@ -153,9 +153,18 @@ class CTranslate2Search:
                 None if prefixes is None else [[self.names[piece] for piece in prefixes[place]] for place in places]
             )
             rows = [[self.names[piece] for piece in source[place]] for place in places]
-            for place, result in zip(places, self._translate(rows, prefix, options, most, least)):
-                found[place] = self._hypotheses(result, options)
+            results = self._translate(rows, prefix, options, most, least)
+            for place, result, given in zip(places, results, self._log_probabilities(rows, prefix)):
+                found[place] = self._hypotheses(result, options, most, given)
         return found
+
+    def _log_probabilities(self, rows: list[list[str]], prefixes: list[list[str]] | None) -> list[float]:
+        """Those of the prefixes, which the scores of hypotheses leave out."""
+        if prefixes is None:
+            return [0.0] * len(rows)
+        scored = self.translator.score_batch(rows, prefixes, max_input_length=0)
+        # The last one is that of the end.
+        return [sum(result.log_probs[: len(prefix)]) for result, prefix in zip(scored, prefixes)]
 
     def _named(self, pieces: Sequence[int]) -> list[str]:
         return [self.names[piece] for piece in pieces]
@@ -182,10 +191,12 @@ class CTranslate2Search:
         )
 
     @staticmethod
-    def _hypotheses(result: Any, options: SearchOptions) -> list[Hypothesis]:
+    def _hypotheses(result: Any, options: SearchOptions, most: int, given: float) -> list[Hypothesis]:
+        """most: The greatest length; one of that length has not ended. given: Logarithm of the prefix's probability."""
         found = []
         for names, score in zip(result.hypotheses, result.scores):
             # Scores are sums of log-probabilities over the length, the end included, to the power of the penalty.
-            total = score * (len(names) + 1) ** options.length_penalty
-            found.append(Hypothesis([int(name) for name in names], score, total))
+            length = len(names) + (len(names) < most)
+            total = score * length**options.length_penalty + given
+            found.append(Hypothesis([int(name) for name in names], options.normalise(total, length), total))
         return found
