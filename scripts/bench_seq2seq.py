@@ -49,9 +49,9 @@ SCORER = "components__seq2seq__scorer__"
 BFLOAT16: dict[str, Any] = {f"{MODEL}precision": "bfloat16"}
 # One hour on two cores at most. Published for German to English, cased or not by source: the Transformer of the most
 # read tutorial (bentrevett/pytorch-seq2seq, notebook 6) 36.5 BLEU; none of that was run here.
+GERMAN: dict[str, Any] = {"nlp__lang": "de", **BFLOAT16}
 DE_EN: dict[str, Any] = {
-    "nlp__lang": "de",
-    **BFLOAT16,
+    **GERMAN,
     "training__max_steps": 3000,
     "training__eval_frequency": 500,
     "training__optimizer__learn_rate__initial_rate": 0.002,
@@ -159,7 +159,7 @@ def bench_de_en() -> None:
 def bench_recurrent() -> None:
     """German to English with recurrent models, each trained on a core of its own."""
     folders = {name: OUTPUT / name for name in RECURRENT}
-    common = {**paths_of("de-en"), **DE_EN}
+    common = {**paths_of("de-en"), **GERMAN}
     with ThreadPoolExecutor(CORES) as pool:
         best = pool.map(
             lambda name: train_once("seq2seq_recurrent", folders[name], **common, **RECURRENT[name]), RECURRENT
