@@ -16,7 +16,7 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/pycache
 DROP_BYTECODE = find spacy_nlpkit -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: run test lint types unit slow bench-deps bench-ticker-ner bench-ticker-ner-trf bench-text-classifier bench-text-classifier-trf bench-kg-linker bench-seq2seq clean
+.PHONY: run test lint types unit slow bench-deps bench-ticker-ner bench-ticker-ner-trf bench-text-classifier bench-text-classifier-trf bench-kg-linker bench-seq2seq translate dates clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.base
@@ -51,6 +51,11 @@ bench-text-classifier: $(VENV)/.dev $(VENV)/.bench
 bench-kg-linker: $(VENV)/.dev $(VENV)/.bench
 	@$(DROP_BYTECODE)
 	$(call WEASEL_RUN,bench-kg-linker)
+
+# Examples of seq2seq: a translator, and a normaliser of dates.
+translate dates: $(VENV)/.dev
+	@$(DROP_BYTECODE)
+	$(call WEASEL_RUN,$@)
 
 bench-seq2seq: $(VENV)/.dev $(VENV)/.bench
 	@$(DROP_BYTECODE)

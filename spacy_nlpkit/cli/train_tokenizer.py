@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import Counter
@@ -17,6 +18,8 @@ from ._util import Arg, Opt, command, msg
 KEPT = 100_000
 # How many characters without a piece the report names.
 NAMED = 20
+# Endings of files with a text a line.
+LINES = re.compile(r"\.(txt|[a-z]{2})")
 
 
 class Kind(str, Enum):
@@ -58,7 +61,7 @@ class Counts:
 def train_tokenizer(
     output: Path = Arg(..., metavar="OUTPUT", help="File for the pieces (.json)"),
     inputs: list[Path] = Arg(
-        ..., metavar="INPUT...", help="Files of texts: .txt (a text a line), .tsv, .jsonl, all also as .gz, or .spacy"
+        ..., metavar="INPUT...", help="Files of texts: .txt or .de (a text a line), .tsv, .jsonl, all also as .gz, or .spacy"
     ),
     kind: Kind = Opt(Kind.BPE, "--kind", "-k", help="How pieces are learned"),
     size: int = Opt(8000, "--size", "-s", min=1, help="How many pieces at most"),
@@ -121,7 +124,8 @@ def train_tokenizer(
 
 
 def read_inputs(paths: list[Path], fields: tuple[str, ...]) -> Iterator[str]:
-    """The texts of files one after the other, a .txt a text a line.
+    """The texts of files one after the other; a text a line of a .txt, or of a file with a language for its ending, as
+    those of parallel corpora have (`train.de`).
 
     RAISES: What `data.pair_files` raises, N020 before anything is read where a file is missing or of another kind.
     """
@@ -130,14 +134,15 @@ def read_inputs(paths: list[Path], fields: tuple[str, ...]) -> Iterator[str]:
     from ..data.pair_files import PAIR_SUFFIXES, checked_text, read_texts_of
     from ..files import read_lines, unpacked_suffix
 
-    suffixes = (".txt", *PAIR_SUFFIXES)
+    suffixes = f".txt, {', '.join(PAIR_SUFFIXES)}"
     for path in paths:
-        if not path.is_file() or unpacked_suffix(path) not in suffixes:
-            problem = f"the name ends in none of {', '.join(suffixes)}" if path.is_file() else "no such file"
-            raise NlpkitError(Errors.N020.format(path=path, problem=problem, formats=f"texts ({', '.join(suffixes)})"))
+        suffix = unpacked_suffix(path)
+        if not path.is_file() or not (suffix in PAIR_SUFFIXES or LINES.fullmatch(suffix)):
+            problem = f"the name ends in none of {suffixes}" if path.is_file() else "no such file"
+            raise NlpkitError(Errors.N020.format(path=path, problem=problem, formats=f"texts ({suffixes})"))
     nlp = spacy.blank("xx")
     for path in paths:
-        if unpacked_suffix(path) == ".txt":
+        if LINES.fullmatch(unpacked_suffix(path)):
             yield from map(checked_text, read_lines(path))
         else:
             for found in read_texts_of(path, fields, nlp):
