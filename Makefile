@@ -53,9 +53,13 @@ bench-kg-linker: $(VENV)/.dev $(VENV)/.bench
 	$(call WEASEL_RUN,bench-kg-linker)
 
 # Examples of seq2seq: a translator, and a normaliser of dates.
-translate dates: $(VENV)/.dev
+translate: $(VENV)/.dev
 	@$(DROP_BYTECODE)
-	$(call WEASEL_RUN,$@)
+	$(call WEASEL_RUN,translate)
+
+dates: $(VENV)/.dev
+	@$(DROP_BYTECODE)
+	$(call WEASEL_RUN,dates)
 
 bench-seq2seq: $(VENV)/.dev $(VENV)/.bench
 	@$(DROP_BYTECODE)

@@ -96,7 +96,7 @@ def variable_problem(words: list[str], project: dict[str, Any]) -> str | None:
 
 
 def make_problem(words: list[str]) -> str | None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     project = srsly.read_yaml(ROOT / "project.yml")
     for word in words:
         if word.startswith("ARGS="):

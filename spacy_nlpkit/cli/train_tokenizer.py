@@ -61,7 +61,9 @@ class Counts:
 def train_tokenizer(
     output: Path = Arg(..., metavar="OUTPUT", help="File for the pieces (.json)"),
     inputs: list[Path] = Arg(
-        ..., metavar="INPUT...", help="Files of texts: .txt or .de (a text a line), .tsv, .jsonl, all also as .gz, or .spacy"
+        ...,
+        metavar="INPUT...",
+        help="Files of texts: .txt or .de (a text a line), .tsv, .jsonl, all also as .gz, or .spacy",
     ),
     kind: Kind = Opt(Kind.BPE, "--kind", "-k", help="How pieces are learned"),
     size: int = Opt(8000, "--size", "-s", min=1, help="How many pieces at most"),
