@@ -25,27 +25,13 @@ _Loss = Callable[[Found, list[str], Any], tuple[float, Any]]
 
 
 class LearnsLinks(GraphPipe):
-    """The part of `KgLinker` that learns."""
+    """The part of `KgLinker` that learns. Scores do not depend on labels."""
 
+    no_labels = Errors.N219
     spans_key: str | None
     only_labels: frozenset[str] | None
     missing_as_nil: bool
     default_day: int
-
-    # Labels: scores do not depend on them
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """None: mentions of any label are linked, but for `only_labels`."""
-        return ()
-
-    @property
-    def label_data(self) -> None:  # type: ignore[override]
-        """Nothing for `spacy init labels` to write."""
-
-    def add_label(self, label: str) -> int:
-        """RAISES: N219, always."""
-        raise NlpkitError(Errors.N219.format(name=self.name, label=label))
 
     def labels_of(self, example: Example) -> Iterable[str]:
         """The labels of mentions whose entity is known."""
@@ -58,11 +44,6 @@ class LearnsLinks(GraphPipe):
 
     def set_model_output(self) -> None:
         """A score does not depend on the labels."""
-
-    def require_initialized(self) -> None:
-        """RAISES: N001 where the model has no weights yet."""
-        if not self.is_initialized:
-            raise NlpkitError(Errors.N001.format(name=self.name))
 
     # Training
 

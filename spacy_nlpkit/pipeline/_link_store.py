@@ -23,14 +23,14 @@ from ..kg.report import BuildReport
 from ..kg.sqlite import SqliteGraph, reopen
 from ..kg.stores import open_graph
 from ..util import replace_folder
-from ._base import NlpkitPipe
 from ._link_scoring import LinkScoring
+from ._unlabelled import UnlabelledPipe
 
 # Folder of the graph inside that of the component.
 FOLDER = "kb"
 
 
-class GraphPipe(NlpkitPipe):
+class GraphPipe(UnlabelledPipe):
     """A pipe over a graph, which is saved and loaded with it."""
 
     save_graph: bool

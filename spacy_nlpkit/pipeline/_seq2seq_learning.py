@@ -29,6 +29,7 @@ _QUOTED = 60
 class LearnsToWrite(SubwordPipe):
     """The part of `Seq2Seq` that learns."""
 
+    no_labels = Errors.N256
     unit: str
     spans_key: str
     prefix: str
@@ -38,26 +39,6 @@ class LearnsToWrite(SubwordPipe):
     r_drop: float
     source_dropout: float
     _warned_of_long = False
-
-    # It has no labels
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """None: it writes texts."""
-        return ()
-
-    @property
-    def label_data(self) -> None:  # type: ignore[override]
-        """Nothing for `spacy init labels` to write."""
-
-    def add_label(self, label: str) -> int:
-        """RAISES: N256, always."""
-        raise NlpkitError(Errors.N256.format(name=self.name, label=label))
-
-    def require_initialized(self) -> None:
-        """RAISES: N001 where the model has no weights yet."""
-        if not self.is_initialized:
-            raise NlpkitError(Errors.N001.format(name=self.name))
 
     # Pairs
 

@@ -12,7 +12,7 @@ import srsly
 from ..errors import Errors, NlpkitError
 from ..hf_subwords import HuggingFaceSubwords
 from ..subwords import END, Subwords
-from ._base import NlpkitPipe
+from ._unlabelled import UnlabelledPipe
 
 Vocabulary = Subwords | HuggingFaceSubwords
 # File of the subwords in the component's folder.
@@ -35,7 +35,7 @@ def _short(hashes: Sequence[str]) -> str:
     return " and ".join(dict.fromkeys(value[:8] for value in hashes))
 
 
-class SubwordPipe(NlpkitPipe):
+class SubwordPipe(UnlabelledPipe):
     """A pipe whose model reads and writes pieces of words, which are saved with it."""
 
     source: Vocabulary | None = None
