@@ -39,6 +39,12 @@ class ParameterGroup:
     frozen_steps: int | None = 0
 
 
+def autocast(device: str, precision: str) -> torch.autocast:
+    """The context of a forward pass on a kind of device in a precision, one of `PRECISIONS`."""
+    dtype = PRECISIONS[precision]
+    return torch.autocast(device, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+
+
 class LossShim(TorchShim):
     """Trains a torch module whose loss is computed in torch, with the values of the config's optimizer.
 
@@ -80,18 +86,13 @@ class LossShim(TorchShim):
         """The module that the shim holds."""
         return self._model
 
-    def autocast(self) -> torch.autocast:
-        """The context of a forward pass in the shim's precision."""
-        dtype = PRECISIONS[self.precision]
-        return torch.autocast(self.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
-
     def begin_loss(self, compute: Callable[[Any], Loss]) -> tuple[float, int, Callable[[], None]]:
         """Compute a loss in training mode.
 
         RETURNS: Its sum, over how many items, and the backward pass, which adds to the gradients.
         """
         self._model.train()
-        with self.autocast():
+        with autocast(self.device.type, self.precision):
             total, n_items = compute(self._model)
 
         def backprop() -> None:

@@ -13,6 +13,8 @@ from thinc.api import Model
 from ..compat import require
 
 TORCH = "torch"
+# What each backend can calculate in.
+COMPUTE_TYPES = {TORCH: ("float32", "bfloat16"), "ctranslate2": ("float32", "int8")}
 
 
 _OPENED: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -44,14 +46,15 @@ class Engine(Protocol):
 class TorchEngine:
     """The search of this package, over the model as it is."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, compute_type: str) -> None:
         self.model = model
+        self.compute_type = compute_type
 
     def write(self, source: list[list[int]], options: Any, prefixes: list[list[int]]) -> list[list[Any]]:
         """See `Engine`."""
         from ..layers.seq2seq.model import write
 
-        return write(self.model, source, options, prefixes if any(prefixes) else None)
+        return write(self.model, source, options, prefixes if any(prefixes) else None, self.compute_type)
 
     def is_of_this_process(self) -> bool:
         """Always: it holds nothing but the model."""
@@ -92,4 +95,4 @@ def _no_engine() -> None:
 
 def open_engine(model: Model, backend: str, compute_type: str) -> Engine:
     """The engine of a backend: `torch` or `ctranslate2`. RAISES: N004 where CTranslate2 is not installed."""
-    return TorchEngine(model) if backend == TORCH else CTranslate2Engine(model, compute_type)
+    return (TorchEngine if backend == TORCH else CTranslate2Engine)(model, compute_type)

@@ -14,7 +14,7 @@ from thinc.api import Model
 from .. import attributes
 from ..errors import Errors, NlpkitError
 from ..ty import Attention, Hypothesis, Written
-from ._seq2seq_engine import Engine, open_engine
+from ._seq2seq_engine import COMPUTE_TYPES, Engine, open_engine
 from ._seq2seq_learning import LearnsToWrite
 from ._seq2seq_store import encode_sources, encode_targets
 from ._seq2seq_windows import DOC, SPANS, Window, batches_by_length, units_of, windows_of
@@ -84,7 +84,7 @@ def make_seq2seq(
     source_dropout: float,
     attention: bool,
     backend: Literal["torch", "ctranslate2"],
-    compute_type: Literal["float32", "int8"],
+    compute_type: Literal["float32", "bfloat16", "int8"],
     scorer: Callable | None,
 ) -> "Seq2Seq":
     """Build a `seq2seq` pipe.
@@ -103,7 +103,7 @@ def make_seq2seq(
     source_dropout: Share of the merges of subwords that are left out at random in training.
     attention: Give what each piece looked at, too.
     backend: Decode with torch, or with CTranslate2.
-    compute_type: Of CTranslate2: as the weights are, or with weights of 8 bits.
+    compute_type: Of decoding: float32, or bfloat16 (torch), or with weights of 8 bits (CTranslate2).
     scorer: A registered scorer.
     """
     return Seq2Seq(
@@ -194,6 +194,10 @@ class Seq2Seq(LearnsToWrite):
             if not least <= value <= most:
                 expected = f"{least} or more" if most == math.inf else f"between {least} and {most}"
                 raise NlpkitError(Errors.N006.format(setting=setting, name=self.name, expected=expected, value=value))
+        if self.compute_type not in COMPUTE_TYPES[self.backend]:
+            expected = f"one of {', '.join(COMPUTE_TYPES[self.backend])} with backend = {self.backend!r}"
+            details = {"setting": "compute_type", "name": self.name, "expected": expected}
+            raise NlpkitError(Errors.N006.format(**details, value=self.compute_type))
         try:
             self.search = SearchOptions(**search)
         except (TypeError, ValueError) as error:

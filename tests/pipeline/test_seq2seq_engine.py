@@ -98,6 +98,21 @@ def test_eight_bits(writer: Path) -> None:
     assert written(load(writer, compute_type="int8", **BACKEND)) == written(load(writer))
 
 
+def test_half_precision(writer: Path) -> None:
+    """The texts are the same where the model is sure of them, the scores are not quite."""
+    half, full = (load(writer, compute_type=kind) for kind in ("bfloat16", "float32"))
+    assert written(half) == written(full)
+    scores = [[doc._.seq2seq["score"] for doc in nlp.pipe(TEXTS)] for nlp in (half, full)]
+    assert scores[0] == pytest.approx(scores[1], abs=0.05)
+    assert scores[0] != scores[1]
+
+
+@pytest.mark.parametrize(("backend", "compute_type"), [("torch", "int8"), ("ctranslate2", "bfloat16")])
+def test_a_compute_type_of_the_other_backend(writer: Path, backend: str, compute_type: str) -> None:
+    with pytest.raises(NlpkitError, match=rf"\[N006\] Setting 'compute_type'.*'{backend}', got '{compute_type}'"):
+        load(writer, backend=backend, compute_type=compute_type)
+
+
 def test_attention_comes_from_the_module(writer: Path) -> None:
     found = [doc._.seq2seq["attention"] for doc in load(writer, attention=True, **BACKEND).pipe(TEXTS)]
     assert found == [doc._.seq2seq["attention"] for doc in load(writer, attention=True).pipe(TEXTS)]

@@ -14,7 +14,7 @@ from thinc.types import Floats1d
 from torch import Tensor
 
 from ...subwords import END, PAD, START
-from ..torch_training import Loss, LossShim, ParameterGroup
+from ..torch_training import Loss, LossShim, ParameterGroup, autocast
 from .interface import IGNORED, EncoderDecoder, Special
 from .loss import divergence, scores_of_target, smoothed_cross_entropy
 from .search import Hypothesis, SearchOptions, search
@@ -132,10 +132,12 @@ def pad_pieces(rows: Pieces, padding: int, device: torch.device) -> tuple[Tensor
 
 
 def write(
-    model: Seq2Seq, source: Pieces, options: SearchOptions, prefixes: Pieces | None = None
+    model: Seq2Seq, source: Pieces, options: SearchOptions, prefixes: Pieces | None = None, precision: str = "float32"
 ) -> list[list[Hypothesis]]:
-    """The best hypotheses for each source, best first, as `search` finds them."""
-    return search(_evaluating(model), source, options, prefixes)
+    """The best hypotheses for each source, best first, as `search` finds them, with products in a precision."""
+    module = _evaluating(model)
+    with autocast(next(module.parameters()).device.type, precision):
+        return search(module, source, options, prefixes)
 
 
 def attend(model: Seq2Seq, source: list[int], target: list[int]) -> Tensor | None:
