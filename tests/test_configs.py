@@ -287,6 +287,7 @@ def test_the_twin_of_text_classifier(corpus: Path) -> None:
     check_classes(train("text_classifier", "classes", corpus), corpus)
 
 
+@pytest.mark.slow
 def test_the_twin_of_few_labels_at_the_end_of_its_recipe(corpus: Path) -> None:
     """The steps of docs/text_classifier.md: vectors of topics, and the pipeline, trained on its own answers too."""
     options = ("--window", "0", "--attr", "LOWER", "--keep-length", "--dim", "16", "--exclude", "dev.spacy")

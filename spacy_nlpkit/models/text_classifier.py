@@ -5,6 +5,7 @@ All map a list of documents to (docs, labels) and may stand in for one another, 
 component says, which `textcat_multilabel` does not: set false there) and `nO`, which the component sets.
 """
 
+from functools import partial
 from typing import Any, Literal
 
 from spacy.ml.models.tok2vec import MaxoutWindowEncoder, MultiHashEmbed, build_Tok2Vec_model
@@ -234,18 +235,17 @@ def as_classifier(logits: Classifier, output: Model, exclusive_classes: bool | N
     Attrs: `multi_label` and `resize_output` as in spaCy's architectures.
     """
     model: Classifier = chain(logits, class_probabilities(exclusive_classes))
-    init_layers: Any = model.init
-
-    def init(model: Classifier, X: Any = None, Y: Any = None) -> None:
-        check_sample(model, Y)
-        init_layers(model, X, Y)
-
-    model.init = init
+    model.init = partial(_init, model.init)
     model.set_ref("logits", logits)
     model.set_ref("output_layer", output)
     model.attrs["multi_label"] = exclusive_classes is False
     model.attrs["resize_output"] = resize_output
     return model
+
+
+def _init(init_layers: Any, model: Classifier, X: Any = None, Y: Any = None) -> None:
+    check_sample(model, Y)
+    init_layers(model, X, Y)
 
 
 def as_token_classifier(

@@ -171,6 +171,7 @@ def test_finished_runs_are_not_trained_again(folder, finished):
     assert (folder / "curve" / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_one_more_seed_trains_that_alone(folder, finished, tmp_path):
     (tmp_path / "learning_curve.json").write_bytes((folder / "curve" / "learning_curve.json").read_bytes())
     before = results_of(tmp_path)
@@ -200,6 +201,7 @@ def test_the_curve_of_another_config_or_of_other_data_is_left_alone(folder, fini
     assert file_.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_sizes_beyond_the_corpus_and_rare_labels_are_said(folder, tmp_path):
     train = write_corpus(tmp_path / "rare.spacy", make_texts(12, rare=1))
     # Without a test the scores are those on dev, and settings of the config reach the training.
@@ -322,6 +324,7 @@ def test_the_plot_needs_its_package_from_the_start(folder, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_runs_of_one_seed_are_equal_in_a_second_folder(folder, finished, tmp_path):
     config = read_config(folder / "bow.cfg", {})
     learning_curve(config, paths_of(folder, "test.spacy"), tmp_path, [12], 1, ["cats_macro_f"])

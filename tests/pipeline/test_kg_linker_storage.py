@@ -264,7 +264,7 @@ def test_weights_of_other_features(trained: Language, tmp_path: Path) -> None:
 
 
 def test_loader(tmp_path: Path) -> None:
-    with pytest.raises(NlpkitError, match=r"\[N218\].*--paths\.kg"):
+    with pytest.raises(NlpkitError, match=r"\[N218\].*--paths\.kb"):
         create_graph_loader()(None)
     with pytest.raises(NlpkitError, match=r"\[N154\]"):
         create_graph_loader(str(tmp_path / "none"))(None)
