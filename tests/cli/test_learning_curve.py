@@ -124,6 +124,7 @@ def trained(done):
     return [(int(size.replace(",", "")), int(seed)) for size, seed in pairs]
 
 
+@pytest.mark.slow
 def test_every_figure_of_every_run_is_in_the_metrics_file(folder, finished):
     assert trained(finished) == [(4, 0), (12, 0), (4, 1), (12, 1)]
     results = results_of(folder / "curve")
@@ -142,6 +143,7 @@ def test_every_figure_of_every_run_is_in_the_metrics_file(folder, finished):
     assert results[12]["ours"]["cats_macro_f"] > results[4]["ours"]["cats_macro_f"]
 
 
+@pytest.mark.slow
 def test_the_table_shows_the_weighted_score_and_says_what_it_is_of(folder, finished):
     assert "Scores on test (test.spacy)" in finished.stdout
     assert "cats_macro_p" not in finished.stdout
@@ -154,12 +156,14 @@ def test_the_table_shows_the_weighted_score_and_says_what_it_is_of(folder, finis
     assert f"cats_macro_f: {gain:+.4f} by going from 4 to 12 documents" in finished.stdout
 
 
+@pytest.mark.slow
 def test_the_plot_names_its_axes_and_sizes(folder, finished):
     svg = (folder / "curve" / "learning_curve.svg").read_text(encoding="utf8")
     for text in ("annotated documents", "cats_macro_f", "mean of 2 seeds", "test.spacy", ">4<", ">12<"):
         assert text in svg
 
 
+@pytest.mark.slow
 def test_finished_runs_are_not_trained_again(folder, finished):
     before = results_of(folder / "curve")
     options = ["--test", "test.spacy", "--metric", "cats_macro_auc", "--metric", "cats_score", "--plot-format", "png"]
@@ -183,6 +187,7 @@ def test_one_more_seed_trains_that_alone(folder, finished, tmp_path):
     assert after[12]["ours"] == before[12]["ours"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("test", "overrides", "what"),
     [
