@@ -25,8 +25,9 @@ from sacrebleu.metrics import BLEU
 
 from spacy_nlpkit.layers.seq2seq.beam import beam_search
 from spacy_nlpkit.layers.seq2seq.constraints import Constraints
-from spacy_nlpkit.layers.seq2seq.model import module_of, pad_pieces
+from spacy_nlpkit.layers.seq2seq.model import module_of
 from spacy_nlpkit.layers.seq2seq.options import SearchOptions
+from spacy_nlpkit.layers.seq2seq.padding import pad_pieces
 from spacy_nlpkit.pipeline._seq2seq_engine import open_engine
 from spacy_nlpkit.pipeline._seq2seq_store import encode_sources
 

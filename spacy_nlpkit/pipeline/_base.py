@@ -150,6 +150,19 @@ class NlpkitPipe(TrainablePipe):
         for key in ("calibration", "learned_threshold"):
             self.cfg.pop(key, None)
 
+    def begin_batch(
+        self, examples: Iterable[Example], losses: dict[str, float] | None, caller: str
+    ) -> tuple[list[Example], dict[str, float]]:
+        """What every method that learns from a batch begins with: the examples as a list, and a place for the loss.
+
+        caller (str): The method, for the message. RAISES: E978 (spaCy) for what is no example.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.{caller}")
+        return examples, losses
+
     def update(
         self,
         examples: Iterable[Example],
@@ -160,10 +173,7 @@ class NlpkitPipe(TrainablePipe):
     ) -> dict[str, float]:
         """Learn from a batch. Gradients are passed on even where nothing is annotated: as the last listener of a
         shared encoder this pipe must let the others' gradients through."""
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, f"{type(self).__name__}.update")
+        examples, losses = self.begin_batch(examples, losses, "update")
         self.require_initialized()
         docs = [example.predicted for example in examples]
         if any(len(doc) for doc in docs):
@@ -199,10 +209,7 @@ class NlpkitPipe(TrainablePipe):
 
         RAISES: N005 where the model listens to an encoder that has not run: what it predicted cannot be known.
         """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, f"{type(self).__name__}.rehearse")
+        examples, losses = self.begin_batch(examples, losses, "rehearse")
         docs = [example.predicted for example in examples]
         if self._rehearsal_model is None or not any(len(doc) for doc in docs):
             return losses

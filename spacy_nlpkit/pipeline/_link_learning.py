@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from spacy.language import Language
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from thinc.api import Optimizer
 
 from ..errors import Errors, NlpkitError
@@ -143,10 +143,7 @@ class LearnsLinks(GraphPipe):
         sgd: Optimizer | None,
         losses: dict[str, float] | None,
     ) -> dict[str, float]:
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, f"KgLinker.{caller}")
+        examples, losses = self.begin_batch(examples, losses, caller)
         self.require_initialized()
         if any(len(example.predicted) for example in examples):
             found, gold = self._find_gold(examples)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from thinc.api import Optimizer, set_dropout_rate
 
 from ..attributes import TARGET
@@ -151,10 +151,7 @@ class LearnsToWrite(SubwordPipe):
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
         """Learn from a batch; the loss is that of one piece, without smoothing: the logarithm of the perplexity."""
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, f"{type(self).__name__}.update")
+        examples, losses = self.begin_batch(examples, losses, "update")
         self.require_initialized()
         batch = self._batch(examples, learning=True)
         if batch.source:

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import Any, Literal, NamedTuple
 
 from spacy.language import Language
@@ -13,6 +14,7 @@ from thinc.api import Model
 
 from .. import attributes
 from ..errors import Errors, NlpkitError
+from ..layers.seq2seq.options import SearchOptions
 from ..ty import Attention, Hypothesis, Written
 from ._seq2seq_engine import COMPUTE_TYPES, Engine, open_engine
 from ._seq2seq_learning import LearnsToWrite
@@ -20,23 +22,7 @@ from ._seq2seq_store import encode_sources, encode_targets
 from ._seq2seq_windows import DOC, SPANS, Window, batches_by_length, units_of, windows_of
 
 DEFAULT_MODEL = {"@architectures": "spacy_nlpkit.TransformerSeq2Seq.v1"}
-# Of `layers.seq2seq.options.SearchOptions`, which needs torch.
-DEFAULT_SEARCH: dict[str, Any] = {
-    "beams": 5,
-    "length_penalty": 1.0,
-    "length_norm": "ctranslate2",
-    "n_best": 1,
-    "max_ratio": 1.5,
-    "max_extra": 10,
-    "min_ratio": 0.0,
-    "min_length": 1,
-    "temperature": 0.0,
-    "top_k": 0,
-    "top_p": 1.0,
-    "seed": 0,
-    "repetition_penalty": 1.0,
-    "no_repeat_ngram": 0,
-}
+DEFAULT_SEARCH: dict[str, Any] = asdict(SearchOptions())
 
 
 @Language.factory(
@@ -181,8 +167,6 @@ class Seq2Seq(LearnsToWrite):
 
     def _check_settings(self, search: dict[str, Any]) -> None:
         """RAISES: N006 for a number out of its range; N228 for a wrong block `search`."""
-        from ..layers.seq2seq.options import SearchOptions
-
         checks = [
             ("max_pieces", self.max_pieces, 2, math.inf),
             ("batch_pieces", self.batch_pieces, 1, math.inf),
@@ -223,9 +207,16 @@ class Seq2Seq(LearnsToWrite):
 
     def _write(self, units: Sequence[Span]) -> list[Written]:
         source, target = self.require_subwords()
-        windows = windows_of(units, self._count, self.max_pieces, self.name)
+        known: dict[str, list[int]] = {}  # what is counted for the windows is read by the model afterwards
+
+        def encode(texts: Sequence[str]) -> list[list[int]]:
+            new = [text for text in dict.fromkeys(texts) if text not in known]
+            known.update(zip(new, encode_sources(source, [f"{self.prefix}{text}" for text in new])))
+            return [known[text] for text in texts]
+
+        windows = windows_of(units, lambda texts: [len(row) for row in encode(texts)], self.max_pieces, self.name)
         flat = [window for group in windows for window in group]
-        pieces = encode_sources(source, [f"{self.prefix}{window.text}" for window in flat])
+        pieces = encode([window.text for window in flat])
         forced = encode_targets(target, [self.target_prefix])[0] if self.target_prefix else []
         found: list[list[Any]] = [[] for _ in flat]
         engine = self._open()
@@ -237,10 +228,6 @@ class Seq2Seq(LearnsToWrite):
         results = [[_Scored(next(texts), best.pieces, best.log_probability) for best in row] for row in found]
         results_of = iter(zip(results, pieces))
         return [self._join(group, [next(results_of) for _ in group]) for group in windows]
-
-    def _count(self, texts: Sequence[str]) -> list[int]:
-        source, _ = self.require_subwords()
-        return [len(pieces) for pieces in encode_sources(source, [f"{self.prefix}{text}" for text in texts])]
 
     def _join(self, windows: list[Window], results: list[tuple[list["_Scored"], list[int]]]) -> Written:
         """One text from those of the windows, with the blanks that stood between them."""

@@ -144,9 +144,8 @@ class CTranslate2Search:
         for place, row in enumerate(source):
             if len(row) > self.max_length:
                 raise NlpkitError(Errors.N232.format(length=len(row), max_length=self.max_length))
-            most = max(1, int(options.max_ratio * len(row) + options.max_extra))
-            rounded = min(-(-most // ROUND) * ROUND, self.max_length)
-            groups[rounded, max(options.min_length, int(options.min_ratio * len(row)))].append(place)
+            rounded = min(-(-options.most_of(len(row)) // ROUND) * ROUND, self.max_length)
+            groups[rounded, options.least_of(len(row))].append(place)
         found: list[list[Hypothesis]] = [[] for _ in source]
         for (most, least), places in groups.items():
             prefix = (

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats1d
 from torch import Tensor
@@ -17,6 +15,7 @@ from ...subwords import END, PAD, START
 from ..torch_training import Loss, LossShim, ParameterGroup, autocast
 from .interface import IGNORED, EncoderDecoder, Special
 from .loss import divergence, scores_of_target, smoothed_cross_entropy
+from .padding import pad_pieces
 from .search import Hypothesis, SearchOptions, search
 
 # Makes the module for sizes of source and target vocabulary, special pieces, and the config of a pretrained model.
@@ -31,13 +30,11 @@ _BUILD, _SHIM, _PREPARE = "build", "shim_settings", "prepare"
 class PairBatch:
     """Sources and what is to be written for them, as numbers of pieces without special ones.
 
-    docs: Those of the sources, for models that listen to an encoder; else empty.
     smoothing: Of the labels. r_drop: Weight of the divergence of two passes with different dropout.
     """
 
     source: Pieces
     target: Pieces
-    docs: Sequence[Doc] = ()
     smoothing: float = 0.0
     r_drop: float = 0.0
 
@@ -121,28 +118,18 @@ def _loss(module: EncoderDecoder, batch: PairBatch, is_train: bool) -> tuple[Ten
     return total, len(wanted), nll
 
 
-def pad_pieces(rows: Pieces, padding: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Pieces as (rows, longest) int64, at least one wide, and a mask, true where a piece stands."""
-    lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
-    width = max(1, int(lengths.max()) if len(rows) else 1)
-    flat = np.full((len(rows), width), padding, np.int64)
-    mask = torch.arange(width)[None, :] < lengths[:, None]
-    flat[mask.numpy()] = [piece for row in rows for piece in row]
-    return torch.from_numpy(flat).to(device), mask.to(device)
-
-
 def write(
     model: Seq2Seq, source: Pieces, options: SearchOptions, prefixes: Pieces | None = None, precision: str = "float32"
 ) -> list[list[Hypothesis]]:
     """The best hypotheses for each source, best first, as `search` finds them, with products in a precision."""
-    module = _evaluating(model)
+    module = module_of(model)
     with autocast(next(module.parameters()).device.type, precision):
         return search(module, source, options, prefixes)
 
 
 def attend(model: Seq2Seq, source: list[int], target: list[int]) -> Tensor | None:
     """What the decoder looked at for each piece of `target` and for the end, (target + 1, source), if it can say."""
-    module = _evaluating(model)
+    module: EncoderDecoder = module_of(model).eval()
     device = next(module.parameters()).device
     with torch.inference_mode():
         rows, mask = pad_pieces([source], module.special.pad, device)
@@ -154,8 +141,3 @@ def attend(model: Seq2Seq, source: list[int], target: list[int]) -> Tensor | Non
 def end_of(model: Seq2Seq) -> int:
     """The number of the piece that ends a target."""
     return module_of(model).special.end
-
-
-def _evaluating(model: Seq2Seq) -> EncoderDecoder:
-    module: EncoderDecoder = module_of(model)
-    return module.eval()

@@ -75,6 +75,14 @@ class SearchOptions:
             value = getattr(self, name)
             raise NlpkitError(Errors.N230.format(setting=name, owner="the search", value=value, allowed=allowed))
 
+    def most_of(self, n_source: int) -> int:
+        """The greatest length of a target of a source of so many pieces, its end included; 1 at least."""
+        return max(1, int(self.max_ratio * n_source + self.max_extra))
+
+    def least_of(self, n_source: int) -> int:
+        """The least length of a target of a source of so many pieces, its end not counted."""
+        return max(self.min_length, int(self.min_ratio * n_source))
+
     def normalise(self, log_probability: float, length: int) -> float:
         """The score of a hypothesis of `length` pieces, its end included."""
         size = length if self.length_norm == "ctranslate2" else (5 + length) / 6

@@ -12,6 +12,7 @@ from .constraints import Constraints
 from .greedy import write_straight
 from .interface import EncoderDecoder
 from .options import Hypothesis, SearchOptions
+from .padding import pad_pieces
 from .sampling import uniform_numbers
 
 __all__ = ["Hypothesis", "SearchOptions", "search"]
@@ -43,18 +44,14 @@ def search(
     given = [[] for _ in source] if prefixes is None else prefixes
     _check_prefixes(module, source, given)
     limits = [_limit(module, options, len(row), len(prefix)) for row, prefix in zip(source, given)]
-    lowest = [max(options.min_length, int(options.min_ratio * len(row))) for row in source]
+    lowest = [options.least_of(len(row)) for row in source]
     device = next(module.parameters()).device
     beams = options.n_best if options.temperature else options.beams
     was_training = module.training
     module.eval()
     try:
         with torch.inference_mode():
-            longest = max(map(len, source))
-            padded = torch.tensor([[*row, *[0] * (longest - len(row))] for row in source], device=device)
-            lengths = torch.tensor([len(row) for row in source], device=device)
-            mask = torch.arange(longest, device=device) < lengths[:, None]
-            cache = module.start(module.encode(padded, mask), beams)
+            cache = module.start(module.encode(*pad_pieces(source, module.special.pad, device)), beams)
             constraints = Constraints(options, module.special, lowest, given, beams, device)
             if beams > 1 and not options.temperature:
                 return beam_search(module, cache, constraints, limits, options)
@@ -69,7 +66,7 @@ def search(
 
 def _limit(module: EncoderDecoder, options: SearchOptions, n_source: int, n_prefix: int) -> int:
     """The greatest number of pieces of a hypothesis, its end included: one more than the prefix has, at least."""
-    limit = max(1, n_prefix + 1, int(options.max_ratio * n_source + options.max_extra))
+    limit = max(n_prefix + 1, options.most_of(n_source))
     return limit if module.max_length is None else min(limit, module.max_length)
 
 

@@ -61,11 +61,8 @@ class TransformerSeq2Seq(EncoderDecoder):
         RAISES: NlpkitError if the source is longer than learned positions go.
         """
         table = self.target_embedding if self.source_embedding is None else self.source_embedding
-        return self.run_encoder(self._embed(source, table, self.source_positions), mask)
-
-    def run_encoder(self, states: Tensor, mask: Tensor) -> Memory:
-        """The layers of the encoder over embedded pieces (rows, length, width), with a mask as in `encode`."""
-        angles = self.angles(0, states.shape[1])
+        states = self._embed(source, table, self.source_positions)
+        angles = self.angles(0, source.shape[1])
         attended = attention_mask(mask)
         for layer in self.encoder:
             states = layer(states, attended, angles)
