@@ -11,6 +11,7 @@ from thinc.types import Floats2d
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from .dropout import Dropout
 from .torch_shim import TorchShim
 
 CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -36,7 +37,7 @@ class RecurrentPooling(nn.Module):
         self.rnn = CELLS[cell](
             width, hidden, depth, batch_first=True, bidirectional=bidirectional, dropout=dropout if depth > 1 else 0.0
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         if "attention" in pooling:
             self.attention = nn.Linear(hidden * (1 + bidirectional), 1)
 

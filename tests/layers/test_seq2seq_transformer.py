@@ -288,6 +288,23 @@ def test_smoothed_loss_by_hand(smoothing: float) -> None:
     assert float(plain) == pytest.approx(expected_plain, rel=1e-5)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_gradient_of_smoothed_loss(smoothing: float, dtype: torch.dtype) -> None:
+    """What autograd makes of the formula, over more pieces than are handled at once, scaled as a scaler would."""
+    torch.manual_seed(0)
+    logits = torch.randn(75, 11).to(dtype).requires_grad_()
+    wanted = torch.randint(11, (75,))
+    loss, _ = smoothed_cross_entropy(logits, wanted, smoothing)
+    (2.0**10 * loss).backward()
+    plain = logits.detach().double().requires_grad_()
+    expected = torch.nn.functional.cross_entropy(plain, wanted, label_smoothing=smoothing, reduction="sum")
+    (2.0**10 * expected).backward()
+    assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    tolerance = 1e-6 if dtype == torch.float32 else 1e-2
+    assert torch.allclose(logits.grad.double(), plain.grad, rtol=tolerance, atol=2.0**10 * tolerance)
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"width": 18, "heads": 4}, {"norm": "batch"}, {"positions": "none"}, {"dropout": 1.0}, {"encoder_layers": 0}],

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
-from torch.nn.functional import kl_div, log_softmax, nll_loss
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import kl_div, log_softmax
 
 from .interface import IGNORED, EncoderDecoder, Memory
+
+# Pieces whose scores are handled at once: on a CPU so few that they stay in its cache.
+ROWS = {"cpu": 32}
+ROWS_ELSEWHERE = 4096
 
 
 def scores_of_target(module: EncoderDecoder, memory: Memory, read: Tensor, written: Tensor) -> tuple[Tensor, Tensor]:
@@ -22,11 +31,45 @@ def scores_of_target(module: EncoderDecoder, memory: Memory, read: Tensor, writt
 
 def smoothed_cross_entropy(logits: Tensor, wanted: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
     """Sums over the pieces, in float32: the loss with label smoothing (Szegedy et al. 2016), and without, detached."""
-    logs = log_softmax(logits.float(), dim=1)
-    nll = nll_loss(logs, wanted, reduction="sum")
-    if smoothing == 0.0:
-        return nll, nll.detach()
-    return (1.0 - smoothing) * nll - smoothing * logs.mean(dim=1).sum(), nll.detach()
+    return _SmoothedCrossEntropy.apply(logits, wanted, smoothing)
+
+
+class _SmoothedCrossEntropy(Function):
+    """The gradient is known in closed form (what the softmax gives less what is wanted), so it is computed along with
+    the loss. No array of all scores in float32 is made beside it, let alone the four of autograd."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, wanted: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+        # What a scaler makes of it must fit, so float16 is for later: see `backward`.
+        kept = torch.bfloat16 if logits.dtype == torch.bfloat16 else torch.float32
+        gradient = torch.empty_like(logits, dtype=kept) if ctx.needs_input_grad[0] else None
+        rows = ROWS.get(logits.device.type, ROWS_ELSEWHERE)
+        # The part of the wish that all pieces get.
+        uniform = smoothing / logits.shape[1]
+        nll = others = torch.zeros((), device=logits.device)
+        for start in range(0, len(logits), rows):
+            part = slice(start, start + rows)
+            logs = log_softmax(logits[part], dim=1, dtype=torch.float32)
+            piece = wanted[part, None]
+            nll = nll - logs.gather(1, piece).sum()
+            if smoothing:
+                others = others - uniform * logs.sum()
+            if gradient is not None:
+                chances = logs.exp_()
+                if smoothing:
+                    chances -= uniform
+                chances.scatter_add_(1, piece, torch.full_like(chances[:, :1], smoothing - 1.0))
+                gradient[part] = chances
+        ctx.save_for_backward(gradient)
+        ctx.dtype = logits.dtype
+        ctx.mark_non_differentiable(nll)
+        return (1.0 - smoothing) * nll + others, nll
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_total: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return (gradient if float(d_total) == 1.0 else gradient * d_total).to(ctx.dtype), None, None
 
 
 def divergence(first: Tensor, second: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ...errors import Errors, NlpkitError
+from ..dropout import Dropout
 from .interface import EncoderDecoder, Memory, Special
 from .source_attention import SCORES, SourceAttention
 
@@ -111,7 +112,7 @@ class RecurrentSeq2Seq(EncoderDecoder):
         between = settings.dropout if settings.depth > 1 else 0.0
         network = CELLS[settings.cell]
         directions = 1 + settings.bidirectional
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.source_table = _table(source_size, width)
         if settings.tied != "all":
             self.target_table = _table(target_size, width)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...errors import Errors, NlpkitError
+from ..dropout import Dropout, drop
 from .interface import EncoderDecoder, Memory, Special
 from .positions import GrowingTable
 from .transformer_decoding import DecoderView, DecodingCache
@@ -38,7 +39,7 @@ class TransformerSeq2Seq(EncoderDecoder):
         self.vocab_size = target_size
         self.max_length = settings.max_length if settings.positions == "learned" else None
         width = settings.width
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.source_embedding = None if settings.tied == "all" else _normal(source_size, width)
         self.target_embedding = _normal(target_size, width)
         self.output_weight = nn.Parameter(torch.empty(target_size, width)) if settings.tied == "none" else None
@@ -133,7 +134,7 @@ class TransformerSeq2Seq(EncoderDecoder):
         """Embeddings are drawn small for the projection that shares them, and made large for the layers."""
         states = functional.embedding(pieces, table) * self.settings.width**0.5
         if self.training and self.settings.word_dropout:
-            states = states * functional.dropout(torch.ones_like(states[..., :1]), self.settings.word_dropout)
+            states = states * drop(torch.ones_like(states[..., :1]), self.settings.word_dropout)
         vectors = self.position_vectors(positions, 0, pieces.shape[1])
         return self.dropout(states if vectors is None else states + vectors)
 

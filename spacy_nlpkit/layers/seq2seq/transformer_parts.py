@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..dropout import Dropout, drop
 from .positions import rotate
 from .transformer_settings import TransformerSettings
 
@@ -46,7 +47,7 @@ def attend(
         mask = allowed if mask is None else mask & allowed
     if mask is not None:
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-    return functional.dropout(scores.softmax(dim=-1), rate) @ value
+    return drop(scores.softmax(dim=-1), rate) @ value
 
 
 class SelfAttention(nn.Module):
@@ -106,7 +107,7 @@ class FeedForward(nn.Module):
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
         self.activation = settings.activation
-        self.dropout = nn.Dropout(settings.activation_dropout)
+        self.dropout = Dropout(settings.activation_dropout)
         parts = 2 if settings.activation == "swiglu" else 1
         self.inner = fused_linear(settings.width, parts, settings.hidden_width)
         self.outer = fused_linear(settings.hidden_width, 1, settings.width)
