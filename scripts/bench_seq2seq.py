@@ -74,11 +74,11 @@ EN_DE: dict[str, Any] = {
     f"{MODEL}encoder_layers": 4,
     f"{MODEL}decoder_layers": 4,
     f"{MODEL}dropout": 0.3,
-    "training__max_steps": 16_000,
-    "training__eval_frequency": 1000,
+    "training__max_steps": 8500,
+    "training__eval_frequency": 850,
     "training__batcher__size": 2500,
     "training__optimizer__learn_rate__initial_rate": 0.003,
-    "training__optimizer__learn_rate__warmup_steps": 2000,
+    "training__optimizer__learn_rate__warmup_steps": 1000,
 }
 # Of a trial, whose size is that of the twin.
 TRIAL_EN_DE = {name: EN_DE[name] for name in ("nlp__lang", f"{SCORER}tokenize")}
