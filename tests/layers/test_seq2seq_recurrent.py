@@ -18,12 +18,15 @@ SIZE = 13
 SPECIAL = Special(pad=0, start=1, end=2)
 SMALL = RecurrentSettings(width=6, hidden_width=8, dropout=0.0)
 CELLS = ["rnn", "lstm", "gru"]
-ATTENTIONS = ["dot", "general", "additive", "none"]
+ATTENTIONS = ["dot", "general", "additive", "none", "unfed"]
 SOURCE = [[5, 6, 7, 8, 2], [9, 2], [3, 4, 10, 2]]
 TARGET = [[1, 4, 5, 6], [1, 7, 8, 9], [1, 3, 3, 12]]
 
 
 def build(seed: int = 0, **settings: Any) -> RecurrentSeq2Seq:
+    """With the attention "unfed": additive, without input feeding."""
+    if settings.get("attention") == "unfed":
+        settings |= {"attention": "additive", "input_feeding": False}
     torch.manual_seed(seed)
     return RecurrentSeq2Seq(dataclasses.replace(SMALL, **settings), SIZE, SIZE, SPECIAL).eval()
 
@@ -83,7 +86,7 @@ def test_no_state_sees_a_later_piece(attention: str) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("attention", ["additive", "none"])
+@pytest.mark.parametrize("attention", ["additive", "none", "unfed"])
 def test_hypotheses_change_places_and_rows_are_left(cell: str, attention: str) -> None:
     module = build(cell=cell, attention=attention, depth=2)
     memory = module.encode(*padded(SOURCE))
@@ -101,7 +104,7 @@ def test_hypotheses_change_places_and_rows_are_left(cell: str, attention: str) -
         torch.testing.assert_close(found[number], expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("attention", ["dot", "general", "additive"])
+@pytest.mark.parametrize("attention", ["dot", "general", "additive", "unfed"])
 def test_weights_of_attention(attention: str) -> None:
     module = build(attention=attention)
     source, mask = padded(SOURCE, 7)
@@ -143,7 +146,7 @@ def test_attention_by_hand(attention: str) -> None:
     torch.testing.assert_close(module.decode(memory, target)[0, 0], state)
 
 
-@pytest.mark.parametrize("attention", ["general", "none"])
+@pytest.mark.parametrize("attention", ["general", "none", "unfed"])
 def test_free_running_is_a_greedy_loop(attention: str) -> None:
     module = build(attention=attention, depth=2).train()
     memory, target = module.encode(*padded(SOURCE)), torch.tensor(TARGET)
@@ -160,7 +163,7 @@ def test_free_running_is_a_greedy_loop(attention: str) -> None:
     torch.testing.assert_close(module.eval().decode(memory, target), forced, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("attention", ["general", "none"])
+@pytest.mark.parametrize("attention", ["general", "none", "unfed"])
 def test_half_of_the_pieces_are_sampled(attention: str) -> None:
     module = build(attention=attention, teacher_forcing=0.5).train()
     rows = 400
@@ -211,7 +214,7 @@ def test_learns_to_copy() -> None:
 
 
 def test_mixed_precision_follows_full() -> None:
-    for cell, attention in itertools.product(CELLS, ["additive", "none"]):
+    for cell, attention in itertools.product(CELLS, ["additive", "none", "unfed"]):
         module = build(cell=cell, attention=attention, depth=2)
         memory, target = module.encode(*padded(SOURCE)), torch.tensor(TARGET)
         full = scores(module, memory, target)

@@ -31,6 +31,9 @@ class RecurrentSettings:
     depth: Layers of encoder and decoder each.
     bidirectional: Whether the encoder reads in both directions.
     attention: "dot", "general" or "additive" (see `SourceAttention`), or "none".
+    input_feeding: Whether each step is fed what the one before it made of the source, so that the decoder knows where
+        it has looked (Luong et al. 2015). Without, it is fed the encoder's last state, and training reads a whole
+        target at once. Counts with attention only.
     tied: What shares a table of embeddings: "all" (source, target and output; one vocabulary for both languages),
         "target" (target and output) or "none".
     dropout: Of embeddings, between layers and before the output.
@@ -45,6 +48,7 @@ class RecurrentSettings:
     depth: int = 1
     bidirectional: bool = True
     attention: str = "general"
+    input_feeding: bool = True
     tied: str = "target"
     dropout: float = 0.3
     teacher_forcing: float = 1.0
@@ -87,11 +91,12 @@ class _Hypotheses:
 class RecurrentSeq2Seq(EncoderDecoder):
     """A recurrent encoder and decoder.
 
-    With attention, the state that the output reads is tanh(C [h_t; mean of the source]), and is fed to the next step
-    beside its piece (input feeding: Luong et al. 2015). Without, the encoder's last state is fed to each step, and the
-    output reads it beside h_t and the last piece (Cho et al. 2014, "Learning phrase representations using RNN
-    encoder-decoder"); the decoder then runs over whole sequences at once where it reads nothing but the target. Either
-    way, a learned bridge makes the decoder's first state of the last states of the encoder's last layer.
+    With attention, the state that the output reads is tanh(C [h_t; mean of the source]), and with input feeding it is
+    fed to the next step beside its piece (Luong et al. 2015). Without attention, the output reads h_t, the encoder's
+    last state and the last piece (Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder"). Where
+    nothing else is, the encoder's last state is fed to each step; the decoder then runs over whole sequences at once,
+    if it reads nothing but the target. Either way, a learned bridge makes the decoder's first state of the last states
+    of the encoder's last layer.
 
     source_size, target_size: Of the vocabularies; equal where all tables are tied.
     teacher_forcing: As in `RecurrentSettings`; may be set before each step of training, to 0.0 for a decoder that reads
@@ -127,6 +132,7 @@ class RecurrentSeq2Seq(EncoderDecoder):
         self.bridge = nn.Linear(hidden, settings.depth * hidden * (2 if settings.cell == "lstm" else 1))
         self.decoder = network(width + hidden, hidden, settings.depth, batch_first=True, dropout=between)
         self.attend = SourceAttention(settings.attention, hidden) if settings.attention != "none" else None
+        self.feeds = self.attend is not None and settings.input_feeding
         self.combine = nn.Linear(2 * hidden + (width if self.attend is None else 0), hidden)
         if settings.tied == "none":
             self.output = nn.Linear(hidden, target_size)
@@ -152,7 +158,7 @@ class RecurrentSeq2Seq(EncoderDecoder):
     def decode(self, memory: Memory, target: Tensor) -> Tensor:
         """As `EncoderDecoder.decode`; in training mode the decoder may read its own pieces, see `teacher_forcing`."""
         source = self._source(memory)
-        if self.attend is None and not self._samples:
+        if not self.feeds and not self._samples:
             hidden, feed = self._first(source)
             states = self._advance(source, hidden, feed, target)[1]
         else:
@@ -176,7 +182,7 @@ class RecurrentSeq2Seq(EncoderDecoder):
     def step(self, cache: _Hypotheses, pieces: Tensor) -> Tensor:
         """As `EncoderDecoder.step`."""
         cache.hidden, states, _ = self._advance(cache.source, cache.hidden, cache.feed, pieces[:, None])
-        if self.attend is not None:
+        if self.feeds:
             cache.feed = states[:, 0]
         return self.project(states[:, 0])
 
@@ -224,15 +230,16 @@ class RecurrentSeq2Seq(EncoderDecoder):
         hidden: Hidden = layers
         if self.settings.cell == "lstm":
             hidden = (layers[: self.settings.depth].contiguous(), layers[self.settings.depth :].contiguous())
-        return hidden, summary if self.attend is None else torch.zeros_like(summary)
+        return hidden, torch.zeros_like(summary) if self.feeds else summary
 
     def _advance(
         self, source: _Source, hidden: Hidden, feed: Tensor, pieces: Tensor
     ) -> tuple[Hidden, Tensor, Tensor | None]:
-        """Read pieces (n, length), one at a time where there is attention; `n` is a multiple of the source's rows.
+        """Read pieces (n, length), one at a time with input feeding; `n` is the number of the source's rows, or for one
+        piece a multiple of it.
 
         feed: (n, width). RETURNS: The state of the network, the states (n, length, width) that the output reads, and
-        with attention its weights (n, 1, source length).
+        with attention its weights (n, length, source length).
         """
         embedded = self.dropout(self._target_table(pieces))
         fed = feed[:, None].expand(-1, pieces.shape[1], -1)
@@ -244,7 +251,7 @@ class RecurrentSeq2Seq(EncoderDecoder):
         queries = tops.reshape(len(memory.states), -1, tops.shape[2])
         means, weights = self.attend(queries, source.keys, memory.states, memory.mask)
         states = torch.tanh(self.combine(torch.cat([tops, means.view_as(tops)], dim=2)))
-        return hidden, states, weights.reshape(len(tops), 1, -1)
+        return hidden, states, weights.reshape(*pieces.shape, -1)
 
     def _walk(self, source: _Source, target: Tensor) -> tuple[Tensor, Tensor | None]:
         """Step by step over target (rows, length): states (rows, length, width), and weights with attention."""
@@ -259,8 +266,9 @@ class RecurrentSeq2Seq(EncoderDecoder):
                     pieces = self._sample(pieces, states[-1])
             hidden, state, weight = self._advance(source, hidden, feed, pieces)
             states.append(state)
-            if weight is not None:
+            if self.feeds:
                 feed = state[:, 0]
+            if weight is not None:
                 weights.append(weight)
         return torch.cat(states, dim=1), torch.cat(weights, dim=1) if weights else None
 
