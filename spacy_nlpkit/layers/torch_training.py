@@ -62,6 +62,9 @@ class LossShim(TorchShim):
         self.precision = precision
         self.groups = tuple(groups)
         self.n_updates = 0
+        # Batches that were learned from, and the learning rate of the last update, which loggers show.
+        self.n_batches = 0
+        self.learn_rate: float | None = None
         self._n_items = 0
         self._torch_optimizer: Any = None
         self._averages: dict[str, Tensor] = {}
@@ -86,6 +89,11 @@ class LossShim(TorchShim):
         """The module that the shim holds."""
         return self._model
 
+    @property
+    def loss_scale(self) -> float:
+        """What gradients have been multiplied by since the last update, that those of float16 do not underflow."""
+        return self._scaler.get_scale()
+
     def begin_loss(self, compute: Callable[[Any], Loss]) -> tuple[float, int, Callable[[], None]]:
         """Compute a loss in training mode.
 
@@ -97,6 +105,7 @@ class LossShim(TorchShim):
 
         def backprop() -> None:
             self._n_items += n_items
+            self.n_batches += 1
             if total.requires_grad:
                 self._scaler.scale(total).backward()
 
@@ -131,6 +140,7 @@ class LossShim(TorchShim):
         """The torch optimizer, with the values that the config's has at this step."""
         if self._torch_optimizer is None:
             self._torch_optimizer = self._build_optimizer(optimizer)
+        self.learn_rate = float(optimizer.learn_rate)
         for group in self._torch_optimizer.param_groups:
             group["lr"] = optimizer.learn_rate * group["factor"]
             group["weight_decay"] = optimizer.L2 if group["decays"] else 0.0

@@ -9,7 +9,9 @@ groups: Parameters that learn in a way of their own, by a name of your choice: `
 from functools import partial
 from typing import Any, Literal
 
+from spacy.tokens import Doc
 from thinc.api import Model
+from thinc.types import Floats2d
 
 from ..compat import require
 from ..errors import Errors, NlpkitError
@@ -74,6 +76,61 @@ def build_transformer_seq2seq(
     )
     build = partial(_make_transformer, settings)
     return encoder_decoder(build, precision, _groups(groups, "TransformerSeq2Seq"))
+
+
+def build_listener_seq2seq(
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    width: int = 256,
+    heads: int = 4,
+    encoder_layers: int = 1,
+    decoder_layers: int = 3,
+    hidden_width: int = 1024,
+    norm: Literal["layer", "rms"] = "layer",
+    pre_norm: bool = True,
+    positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal",
+    activation: Literal["relu", "gelu", "swiglu"] = "relu",
+    tied: Literal["target", "none"] = "target",
+    dropout: float = 0.1,
+    attention_dropout: float = 0.0,
+    activation_dropout: float = 0.0,
+    word_dropout: float = 0.0,
+    max_length: int = 256,
+    precision: Precision = "float32",
+    groups: dict[str, dict[str, Any]] = {},  # noqa: B006
+) -> Model:
+    """A Transformer that reads token vectors in place of subwords: those of an encoder that other components share.
+
+    tok2vec: The encoder, such as `spacy.Tok2VecListener.v1` or `spacy-transformers.TransformerListener.v1`, or one of
+        its own. It learns with the rest, unless its component is frozen.
+    encoder_layers: Over the vectors, which have seen their surroundings already.
+    The others are as in `TransformerSeq2Seq.v1`; sources are as long as they have tokens.
+    RAISES: N004 where torch is not installed; N006 for a setting that cannot be.
+    """
+    require("torch", "The architecture spacy_nlpkit.ListenerSeq2Seq.v1")
+    from ..layers.seq2seq.model import encoder_decoder
+    from ..layers.seq2seq.transformer import TransformerSettings
+
+    if width % heads:
+        raise _wrong("heads", "ListenerSeq2Seq", f"a divisor of width ({width})", heads)
+    settings = TransformerSettings(
+        width=width,
+        heads=heads,
+        encoder_layers=encoder_layers,
+        decoder_layers=decoder_layers,
+        hidden_width=hidden_width,
+        norm=norm,
+        pre_norm=pre_norm,
+        positions=positions,
+        activation=activation,
+        tied=tied,
+        dropout=dropout,
+        attention_dropout=attention_dropout,
+        activation_dropout=activation_dropout,
+        word_dropout=word_dropout,
+        max_length=max_length,
+    )
+    build = partial(_make_listener, settings)
+    return encoder_decoder(build, precision, _groups(groups, "ListenerSeq2Seq"), tok2vec=tok2vec)
 
 
 def build_recurrent_seq2seq(
@@ -149,6 +206,12 @@ def _make_transformer(settings: Any, source_size: int, target_size: int, special
     from ..layers.seq2seq.transformer import TransformerSeq2Seq
 
     return TransformerSeq2Seq(settings, source_size, target_size, special)
+
+
+def _make_listener(settings: Any, source_width: int, target_size: int, special: Any, config: Any) -> Any:
+    from ..layers.seq2seq.listening import ListenerSeq2Seq
+
+    return ListenerSeq2Seq(settings, source_width, target_size, special)
 
 
 def _make_recurrent(settings: Any, source_size: int, target_size: int, special: Any, config: Any) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import srsly
+from spacy.tokens import Doc
 
 from ..errors import Errors, NlpkitError
 from ..hf_subwords import HuggingFaceSubwords
@@ -80,7 +82,8 @@ class SubwordPipe(UnlabelledPipe):
         """Give the model a module for the subwords, with new weights. RAISES: N227 without subwords."""
         from ..layers.seq2seq.model import build_module
 
-        sizes = [len(side) for side in self.require_subwords()]
+        source, target = self.require_subwords()
+        sizes = [self.cfg.get("source_width", len(source)), len(target)]
         self._set_module(build_module(self.model, sizes, self.cfg.get("pretrained")))
 
     def take_pretrained(self, name: str) -> None:
@@ -94,6 +97,26 @@ class SubwordPipe(UnlabelledPipe):
         module = load_pretrained(name)
         self.cfg["pretrained"] = srsly.json_loads(module.config_bytes().decode("utf8"))
         self._set_module(module)
+
+    # Token vectors
+
+    @property
+    def listens(self) -> bool:
+        """Whether the model reads the token vectors of an encoder in place of pieces."""
+        return bool(self.model.layers)
+
+    def find_width(self, doc: Doc) -> None:
+        """Ready the encoder whose vectors the model reads, if so, and note their width; the document has tokens."""
+        if self.listens:
+            encoder: Any = self.model.layers[0]
+            encoder.initialize(X=[doc])
+            self.cfg["source_width"] = int(encoder.predict([doc])[0].shape[1])
+
+    def listening(self, docs: Sequence[Doc]) -> AbstractContextManager[None]:
+        """While it lasts, what the model writes and scores is read from these documents, where it reads vectors."""
+        from ..layers.seq2seq.model import listening
+
+        return listening(self.model, docs)
 
     # Rehearsal
 

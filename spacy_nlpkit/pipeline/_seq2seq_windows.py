@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, Token
 
 from ..errors import Errors, NlpkitError, Warnings
 
@@ -63,9 +63,41 @@ def windows_of(units: Sequence[Span], count: Count, limit: int, name: str) -> li
         cutter = _Cutter(unit, count, limit, name)
         found.append(cutter.windows())
         n_cut += cutter.n_cut
-    if n_cut:
-        warnings.warn(Warnings.NW226.format(name=name, count=n_cut, limit=limit), stacklevel=2)
+    warn_of_cuts(n_cut, limit, name)
     return found
+
+
+def warn_of_cuts(n_cut: int, limit: int, name: str) -> None:
+    """Say, if so, how many sentences were cut (NW226)."""
+    if n_cut:
+        warnings.warn(Warnings.NW226.format(name=name, count=n_cut, limit=limit), stacklevel=3)
+
+
+def sentence_starts(unit: Span) -> list[Token]:
+    """Tokens within the unit, but for its first, that begin sentences: those of the document, where it has any, else
+    what follows the punctuation that ends one, or a line break."""
+    if unit.doc.has_annotation("SENT_START"):
+        return [token for token in unit[1:] if token.is_sent_start]
+    tokens = list(unit)
+    return [
+        token
+        for before, token in itertools.pairwise(tokens)
+        if before.text[-1] in _SENTENCE_ENDS or "\n" in before.text
+    ]
+
+
+def windows_between(text: str, parts: Iterable[Bounds]) -> list[tuple[Bounds, Window]]:
+    """Parts of a text as windows, blank ones left out, each with its bounds without blanks."""
+    bounds = [bound for part in parts if (bound := _strip(text, part))]
+    after = [start for start, _ in bounds[1:]]
+    blanks = [*(text[end:start] for (_, end), start in zip(bounds, after)), ""]
+    return [((start, end), Window(text[start:end], blank)) for (start, end), blank in zip(bounds, blanks)]
+
+
+def _strip(text: str, part: Bounds) -> Bounds | None:
+    start, end = part
+    inner = text[start:end]
+    return (start + len(inner) - len(inner.lstrip()), start + len(inner.rstrip())) if inner.strip() else None
 
 
 class _Cutter:
@@ -85,16 +117,8 @@ class _Cutter:
 
     def windows(self) -> list[Window]:
         """The windows, blank ones left out."""
-        bounds = [bound for part in self._fit(self._sentences(), self._cut_sentence) if (bound := self._strip(part))]
-        after = [start for start, _ in bounds[1:]]
-        blanks = [self.text[end:start] for (_, end), start in zip(bounds, after)]
-        return [Window(self.text[start:end], blank) for (start, end), blank in zip(bounds, [*blanks, ""])]
-
-    def _strip(self, part: Bounds) -> Bounds | None:
-        start, end = part
-        text = self.text[start:end]
-        found = start + len(text) - len(text.lstrip()), start + len(text.rstrip())
-        return found if text.strip() else None
+        parts = self._fit(self._sentences(), self._cut_sentence)
+        return [window for _, window in windows_between(self.text, parts)]
 
     def _sizes(self, parts: Sequence[Bounds]) -> list[int]:
         """Pieces that each part has beside the overhead. The blank before a word belongs to its first piece; blank
@@ -130,16 +154,8 @@ class _Cutter:
                     yield whole
 
     def _sentences(self) -> list[Bounds]:
-        unit, doc = self.unit, self.unit.doc
-        if doc.has_annotation("SENT_START"):
-            starts = [token for token in unit[1:] if token.is_sent_start]
-        else:
-            starts = [
-                token
-                for token in unit[1:]
-                if doc[token.i - 1].text[-1] in _SENTENCE_ENDS or "\n" in doc[token.i - 1].text
-            ]
-        return _between([unit.start_char, *(token.idx for token in starts), unit.end_char])
+        starts = [token.idx for token in sentence_starts(self.unit)]
+        return _between([self.unit.start_char, *starts, self.unit.end_char])
 
     def _cut_sentence(self, part: Bounds) -> list[Bounds]:
         """Tokens, and of a single one its halves."""

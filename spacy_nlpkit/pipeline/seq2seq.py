@@ -18,8 +18,9 @@ from ..layers.seq2seq.options import SearchOptions
 from ..ty import Attention, Hypothesis, Written
 from ._seq2seq_engine import COMPUTE_TYPES, Engine, open_engine
 from ._seq2seq_learning import LearnsToWrite
-from ._seq2seq_store import encode_sources, encode_targets
-from ._seq2seq_windows import DOC, SPANS, Window, batches_by_length, units_of, windows_of
+from ._seq2seq_sources import Pieces, Reader, Tokens
+from ._seq2seq_store import encode_targets
+from ._seq2seq_windows import DOC, SPANS, Window, batches_by_length, units_of
 
 DEFAULT_MODEL = {"@architectures": "spacy_nlpkit.TransformerSeq2Seq.v1"}
 DEFAULT_SEARCH: dict[str, Any] = asdict(SearchOptions())
@@ -75,7 +76,8 @@ def make_seq2seq(
 ) -> "Seq2Seq":
     """Build a `seq2seq` pipe.
 
-    model: An encoder-decoder: TransformerSeq2Seq, RecurrentSeq2Seq or PretrainedSeq2Seq of this package.
+    model: An encoder-decoder: TransformerSeq2Seq, RecurrentSeq2Seq, PretrainedSeq2Seq or ListenerSeq2Seq of this
+        package.
     attribute: Name of the attribute in `doc._` and `span._` for what is written.
     unit: Write for the whole document, for each sentence, or for each span of a group.
     spans_key: Name of that group.
@@ -166,7 +168,8 @@ class Seq2Seq(LearnsToWrite):
         attributes.register_target()
 
     def _check_settings(self, search: dict[str, Any]) -> None:
-        """RAISES: N006 for a number out of its range; N228 for a wrong block `search`."""
+        """RAISES: N006 for a number out of its range, and for what a model that listens cannot do; N228 for a wrong
+        block `search`."""
         checks = [
             ("max_pieces", self.max_pieces, 2, math.inf),
             ("batch_pieces", self.batch_pieces, 1, math.inf),
@@ -178,6 +181,12 @@ class Seq2Seq(LearnsToWrite):
             if not least <= value <= most:
                 expected = f"{least} or more" if most == math.inf else f"between {least} and {most}"
                 raise NlpkitError(Errors.N006.format(setting=setting, name=self.name, expected=expected, value=value))
+        if self.listens:
+            for setting in ("prefix", "source_dropout"):
+                if value := getattr(self, setting):
+                    expected = "empty where the model reads token vectors"
+                    details = {"setting": setting, "name": self.name, "expected": expected}
+                    raise NlpkitError(Errors.N006.format(**details, value=value))
         if self.compute_type not in COMPUTE_TYPES[self.backend]:
             expected = f"one of {', '.join(COMPUTE_TYPES[self.backend])} with backend = {self.backend!r}"
             details = {"setting": "compute_type", "name": self.name, "expected": expected}
@@ -198,27 +207,23 @@ class Seq2Seq(LearnsToWrite):
         docs = list(docs)
         units = [units_of(doc, self.unit, self.spans_key, self.name) for doc in docs]
         flat = [unit for group in units for unit in group]
-        written = iter(self._write(flat))
+        self.require_upstream(docs)
+        with self.listening(docs):
+            written = iter(self._write(flat, self._reader(docs)))
         outputs = []
         for doc, group in zip(docs, units):
             found = [(unit, next(written)) for unit in group]
             outputs.append(Output(found, found[0][1] if self.unit == DOC and found else _whole(doc, found)))
         return outputs
 
-    def _write(self, units: Sequence[Span]) -> list[Written]:
-        source, target = self.require_subwords()
-        known: dict[str, list[int]] = {}  # what is counted for the windows is read by the model afterwards
+    def _reader(self, docs: Sequence[Doc]) -> Reader:
+        return Tokens(docs) if self.listens else Pieces(self.require_subwords()[0], self.prefix)
 
-        def encode(texts: Sequence[str]) -> list[list[int]]:
-            new = [text for text in dict.fromkeys(texts) if text not in known]
-            known.update(zip(new, encode_sources(source, [f"{self.prefix}{text}" for text in new])))
-            return [known[text] for text in texts]
-
-        windows = windows_of(units, lambda texts: [len(row) for row in encode(texts)], self.max_pieces, self.name)
-        flat = [window for group in windows for window in group]
-        pieces = encode([window.text for window in flat])
+    def _write(self, units: Sequence[Span], reader: Reader) -> list[Written]:
+        _, target = self.require_subwords()
+        windows, pieces = reader.read(units, self.max_pieces, self.name)
         forced = encode_targets(target, [self.target_prefix])[0] if self.target_prefix else []
-        found: list[list[Any]] = [[] for _ in flat]
+        found: list[list[Any]] = [[] for _ in pieces]
         engine = self._open()
         for places in batches_by_length([len(row) for row in pieces], self.batch_pieces):
             rows = engine.write([pieces[place] for place in places], self.search, [forced] * len(places))
@@ -227,9 +232,9 @@ class Seq2Seq(LearnsToWrite):
         texts = iter(target.decode([list(best.pieces) for hypotheses in found for best in hypotheses]))
         results = [[_Scored(next(texts), best.pieces, best.log_probability) for best in row] for row in found]
         results_of = iter(zip(results, pieces))
-        return [self._join(group, [next(results_of) for _ in group]) for group in windows]
+        return [self._join(group, [next(results_of) for _ in group], reader) for group in windows]
 
-    def _join(self, windows: list[Window], results: list[tuple[list["_Scored"], list[int]]]) -> Written:
+    def _join(self, windows: list[Window], results: list[tuple[list["_Scored"], list[int]]], reader: Reader) -> Written:
         """One text from those of the windows, with the blanks that stood between them."""
         if not windows:
             return Written(text="", score=1.0, nbest=[Hypothesis(text="", score=1.0)], attention=None)
@@ -239,10 +244,10 @@ class Seq2Seq(LearnsToWrite):
             text = "".join(f"{part.text}{window.blanks}" for part, window in zip(parts, windows))
             n_pieces = sum(len(part.pieces) + 1 for part in parts)
             nbest.append(Hypothesis(text=text, score=math.exp(sum(part.log_probability for part in parts) / n_pieces)))
-        attention = self._attention(results[0][1], results[0][0][0].pieces) if len(windows) == 1 else None
+        attention = self._attention(results[0][1], results[0][0][0].pieces, reader) if len(windows) == 1 else None
         return Written(text=nbest[0]["text"], score=nbest[0]["score"], nbest=nbest, attention=attention)
 
-    def _attention(self, pieces: list[int], written: Sequence[int]) -> Attention | None:
+    def _attention(self, pieces: list[int], written: Sequence[int], reader: Reader) -> Attention | None:
         if not self.attention:
             return None
         from ..layers.seq2seq.model import attend, end_of
@@ -250,10 +255,10 @@ class Seq2Seq(LearnsToWrite):
         weights = attend(self.model, pieces, list(written))
         if weights is None:
             return None
-        source, target = self.require_subwords()
+        _, target = self.require_subwords()
         rows = [[round(weight, 4) for weight in row] for row in weights.tolist()]
         names = target.pieces_of([*written, end_of(self.model)])
-        return Attention(source=source.pieces_of(pieces), target=names, weights=rows)
+        return Attention(source=reader.names_of(pieces), target=names, weights=rows)
 
     def attend(self, docs: Iterable[Doc]) -> list[Written]:
         """As `predict`, with attention, whatever the setting says: what `spacy nlpkit attention` shows."""

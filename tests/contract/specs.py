@@ -281,6 +281,11 @@ SEQ2SEQ = Spec(
     calibrates=False,
     attributes=("seq2seq",),
 )
-SEQ2SEQS = (SEQ2SEQ, replace(SEQ2SEQ, name="seq2seq-recurrent", config={**SEQ2SEQ.config, "model": RECURRENT}))
+LISTENER_SEQ2SEQ = {**TRANSFORMER, "@architectures": "spacy_nlpkit.ListenerSeq2Seq.v1", "tok2vec": ENCODER}
+SEQ2SEQS = (
+    SEQ2SEQ,
+    replace(SEQ2SEQ, name="seq2seq-recurrent", config={**SEQ2SEQ.config, "model": RECURRENT}),
+    replace(SEQ2SEQ, name="seq2seq-encoder", config={**SEQ2SEQ.config, "model": LISTENER_SEQ2SEQ}, listens=True),
+)
 
 SPECS = {spec.name: spec for spec in (TICKER_NER, *TEXT_CLASSIFIERS, *KG_LINKERS, *SEQ2SEQS)}

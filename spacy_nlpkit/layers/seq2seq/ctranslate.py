@@ -34,7 +34,7 @@ def export_module(module: EncoderDecoder, folder: str | Path) -> None:
 
     RAISES: N255 for a module that it cannot run: one of another class, or with rotary positions.
     """
-    if not isinstance(module, TransformerSeq2Seq):
+    if type(module) is not TransformerSeq2Seq:
         raise NlpkitError(Errors.N255.format(what=f"an encoder-decoder of the class {type(module).__name__}"))
     if module.settings.positions == "rotary":
         raise NlpkitError(Errors.N255.format(what='positions = "rotary"'))
@@ -49,7 +49,7 @@ def export_module(module: EncoderDecoder, folder: str | Path) -> None:
     encoder = TransformerEncoderSpec(settings.encoder_layers, **shape)
     decoder = TransformerDecoderSpec(settings.decoder_layers, **shape)
     spec = TransformerSpec(encoder, decoder)
-    source = module.target_embedding if module.source_embedding is None else module.source_embedding
+    source = module.source_table
     encoder.embeddings[0].weight = _array(source)
     decoder.embeddings.weight = _array(module.target_embedding)
     decoder.projection.weight, decoder.projection.bias = _array(module.output_table), _array(module.output_bias)

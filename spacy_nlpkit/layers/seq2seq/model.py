@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from thinc.api import Model
-from thinc.types import Floats1d
+from spacy.tokens import Doc
+from thinc.api import Model, torch2xp, xp2torch
+from thinc.types import Floats1d, Floats2d
 from torch import Tensor
 
 from ...subwords import END, PAD, START
@@ -30,28 +32,38 @@ _BUILD, _SHIM, _PREPARE = "build", "shim_settings", "prepare"
 class PairBatch:
     """Sources and what is to be written for them, as numbers of pieces without special ones.
 
-    smoothing: Of the labels. r_drop: Weight of the divergence of two passes with different dropout.
+    smoothing: Of the labels. r_drop: Weight of the divergence of two passes with different dropout. docs: Whose tokens
+    the sources are, counted through all of them, where the model listens and is to learn.
     """
 
     source: Pieces
     target: Pieces
     smoothing: float = 0.0
     r_drop: float = 0.0
+    docs: Sequence[Doc] = ()
 
 
+Tok2Vec = Model[list[Doc], list[Floats2d]]
 Seq2Seq = Model[PairBatch, Floats1d]
 
 
 def encoder_decoder(
-    build: Build, precision: str, groups: Sequence[ParameterGroup] = (), prepare: Prepare | None = None
+    build: Build,
+    precision: str,
+    groups: Sequence[ParameterGroup] = (),
+    prepare: Prepare | None = None,
+    tok2vec: Tok2Vec | None = None,
 ) -> Seq2Seq:
     """Losses of pairs: the sum over all pieces of the target, their number, and the sum without smoothing: (3,).
 
     The module is made when the vocabularies are known: see `set_module`. The backward pass takes no gradient: what is
-    minimised is the loss itself, a mean over the pieces of all batches since the last update.
+    minimised is the loss itself, a mean over the pieces of all batches since the last update; an encoder gets the
+    gradient of the mean over those of this batch.
+
+    tok2vec: Encoder whose token vectors the module reads: see `ListenerSeq2Seq`.
     """
     attrs = {_BUILD: build, _SHIM: (precision, tuple(groups)), _PREPARE: prepare}
-    return Model("encoder_decoder", _forward, attrs=attrs)
+    return Model("encoder_decoder", _forward, layers=[] if tok2vec is None else [tok2vec], attrs=attrs)
 
 
 def build_module(model: Seq2Seq, sizes: Sequence[int], config: dict[str, Any] | None) -> EncoderDecoder:
@@ -78,6 +90,8 @@ def module_of(model: Seq2Seq) -> Any:
 def _forward(model: Seq2Seq, batch: PairBatch, is_train: bool) -> tuple[Floats1d, Callable[[Any], Any]]:
     shim: Any = model.shims[0]
     plain = [0.0]
+    if is_train:
+        gradients_heard = _listen(model, batch.docs)
 
     def compute(module: EncoderDecoder) -> Loss:
         total, n_pieces, nll = _loss(module, batch, is_train)
@@ -87,7 +101,8 @@ def _forward(model: Seq2Seq, batch: PairBatch, is_train: bool) -> tuple[Floats1d
     if is_train:
         if model.attrs[_PREPARE] is not None:
             model.attrs[_PREPARE](shim.module, shim.n_updates)
-        total, n_pieces, backprop_loss = shim.begin_loss(compute)
+        # Without a pair there is nothing to learn, but an encoder still waits for gradients.
+        total, n_pieces, backprop_loss = shim.begin_loss(compute) if batch.source else (0.0, 0, lambda: None)
     else:
         shim.module.eval()
         with torch.inference_mode():
@@ -96,9 +111,48 @@ def _forward(model: Seq2Seq, batch: PairBatch, is_train: bool) -> tuple[Floats1d
 
     def backprop(d_losses: Any) -> Any:
         backprop_loss()
+        gradients_heard(n_pieces)
         return batch
 
     return model.ops.asarray1f([total, n_pieces, plain[0]]), backprop
+
+
+@contextmanager
+def listening(model: Seq2Seq, docs: Sequence[Doc]) -> Iterator[None]:
+    """While it lasts, what is computed without learning reads the tokens of these documents; where the model has an
+    encoder of its own or listens to one, else nothing changes."""
+    if not model.layers or not model.shims:
+        yield
+        return
+    module = module_of(model)
+    module.vectors = _flat(model, model.layers[0].predict(list(docs)))
+    try:
+        yield
+    finally:
+        module.vectors = None
+
+
+def _listen(model: Seq2Seq, docs: Sequence[Doc]) -> Callable[[int], None]:
+    """Let the module read the tokens' vectors. RETURNS: What hands their gradients back, for a number of pieces."""
+    if not model.layers:
+        return lambda n_pieces: None
+    shim: Any = model.shims[0]
+    vectors, backprop = model.layers[0].begin_update(list(docs))
+    flat = _flat(model, vectors).requires_grad_()
+    shim.module.vectors = flat
+
+    def hand_back(n_pieces: int) -> None:
+        shim.module.vectors = None
+        gradient = torch.zeros_like(flat) if flat.grad is None else flat.grad / (n_pieces * shim.loss_scale)
+        lengths = model.ops.asarray1i([len(rows) for rows in vectors])
+        backprop(model.ops.unflatten(cast(Floats2d, torch2xp(gradient)), lengths))
+
+    return hand_back
+
+
+def _flat(model: Seq2Seq, vectors: list[Floats2d]) -> Tensor:
+    """The vectors of all tokens, (tokens, width): a tensor of its own."""
+    return xp2torch(model.ops.flatten(vectors), device=model.shims[0].device).clone()  # type: ignore[attr-defined]
 
 
 def _loss(module: EncoderDecoder, batch: PairBatch, is_train: bool) -> tuple[Tensor, int, Tensor]:

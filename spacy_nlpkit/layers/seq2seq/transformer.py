@@ -61,8 +61,7 @@ class TransformerSeq2Seq(EncoderDecoder):
 
         RAISES: NlpkitError if the source is longer than learned positions go.
         """
-        table = self.target_embedding if self.source_embedding is None else self.source_embedding
-        states = self._embed(source, table, self.source_positions)
+        states = self._embed(source, self.source_table, self.source_positions)
         angles = self.angles(0, source.shape[1])
         attended = attention_mask(mask)
         for layer in self.encoder:
@@ -110,6 +109,11 @@ class TransformerSeq2Seq(EncoderDecoder):
     def keep(self, cache: Any, rows: Tensor) -> None:
         """As `EncoderDecoder.keep`."""
         cache.keep(rows)
+
+    @property
+    def source_table(self) -> Tensor:
+        """The embeddings (source_size, width) of the source's pieces."""
+        return self.target_embedding if self.source_embedding is None else self.source_embedding
 
     @property
     def output_table(self) -> Tensor:
