@@ -82,6 +82,8 @@ EN_DE: dict[str, Any] = {
 }
 # Of a trial, whose size is that of the twin.
 TRIAL_EN_DE = {name: EN_DE[name] for name in ("nlp__lang", f"{SCORER}tokenize")}
+# Settings of [training] that change nothing of what is learned.
+WITHOUT_EFFECT = ("logger", "before_update", "before_to_disk")
 FIGURES = ("bleu", "bleu_signature", "chrf", "chrf_signature", "length_ratio", "perplexity")
 
 
@@ -112,6 +114,9 @@ def is_trained(config: Path, output: Path, settings: dict[str, Any]) -> bool:
     overrides = {option_name(name): value for name, value in settings.items() if "__" in name}
     wanted = load_config(config, {name: _plain(value) for name, value in overrides.items()}, interpolate=True)
     found = load_config(best, interpolate=True)
+    for setting in WITHOUT_EFFECT:
+        wanted["training"].pop(setting, None)
+        found["training"].pop(setting, None)
     same = all(wanted[section] == found[section] for section in ("components", "training"))
     return same and wanted["nlp"]["lang"] == found["nlp"]["lang"]
 

@@ -32,10 +32,10 @@ TEXT = "Shares of Nokia (NOK1V.HE) fell in Helsinki, but Intel (INTC.O) rose."
 # What a twin may set otherwise: how large the model is and how long it learns.
 SIZES = {"width", "depth", "rows", "max_steps", "eval_frequency", "warmup_steps", "initial_rate"}
 SIZES |= {"accumulate_gradient", "size", "transformer", "filters", "input_width", "hidden_width", "warmup"}
+SIZES |= {"frozen_steps"}
 # What the meta of a pipeline says that needs the extra.
 TRANSFORMERS = ["spacy-nlpkit[transformers]>=0.1.0,<0.2.0"]
 TORCH = ["spacy-nlpkit[torch]>=0.1.0,<0.2.0"]
-SEQ2SEQ = ["spacy-nlpkit[seq2seq]>=0.1.0,<0.2.0"]
 # Printed by the process that loads a pipeline; an uncalibrated confidence would warn, and a warning is an error there.
 LOAD = f"""
 import json, sys, spacy
@@ -64,14 +64,6 @@ links = [[ent.kb_id_, ent._.kb_status, ent._.kb_score] for doc in docs for ent i
 gold = [ent.kb_id_ for example in examples for ent in example.reference.ents]
 requirements = nlp.meta.get("requirements", [])
 print(json.dumps([nlp.get_pipe("kg_linker").cfg, requirements, links, gold]))
-"""
-# The same of a component that writes, of the texts of a file.
-LOAD_WRITTEN = """
-import json, sys, spacy
-nlp = spacy.load(sys.argv[1])
-texts = open(sys.argv[2], encoding="utf8").read().splitlines()
-written = [doc.user_data["._.", sys.argv[3], None, None] for doc in nlp.pipe(texts)]
-print(json.dumps([nlp.meta.get("requirements", []), written]))
 """
 # Hides a package as if it had never been installed: neither its modules nor its entry points are found.
 HIDE = """
@@ -318,37 +310,6 @@ def test_the_twin_of_the_transformer_that_classifies(corpus: Path) -> None:
     check_classes(model, corpus, TRANSFORMERS, accuracy=0.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "attribute"),
-    [
-        ("seq2seq", "seq2seq"),
-        pytest.param("seq2seq_recurrent", "seq2seq", marks=pytest.mark.slow),
-        pytest.param("translate", "translation", marks=pytest.mark.slow),
-        pytest.param("dates", "iso", marks=pytest.mark.slow),
-    ],
-)
-def test_the_twins_that_write(name: str, attribute: str, tmp_path: Path) -> None:
-    """By the steps of the project, from its own folder: the example of a translation names its files in its config."""
-    pairs = [ROOT / "assets" / "translate" / f"dev.{language}" for language in ("de", "en")]
-    lines = [path.read_text(encoding="utf8").splitlines() for path in pairs]
-    table = tmp_path / "pairs.tsv"
-    table.write_text("".join(f"{source}\t{target}\n" for source, target in zip(*lines)), encoding="utf8")
-    pieces = tmp_path / "subwords.json"
-    run_spacy("nlpkit", "train-tokenizer", pieces, *pairs, "--size", 400, cwd=ROOT)
-    paths = [] if name == "translate" else ["--paths.train", table, "--paths.dev", table]
-    config = ROOT / "configs" / "smoke" / f"{name}.cfg"
-    run_spacy("train", config, "--output", tmp_path / "made", "--paths.subwords", pieces, *paths, cwd=ROOT)
-    pieces.unlink()
-    moved = (tmp_path / "made" / "model-best").rename(tmp_path / "moved")
-    done = run("-W", "error", "-c", LOAD_WRITTEN, moved, pairs[0], attribute, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
-    requirements, written = json.loads(done.stdout)
-    assert requirements == SEQ2SEQ
-    assert len(written) == len(lines[0])
-    assert any(each["text"] for each in written)
-    assert all(0.0 <= each["score"] <= 1.0 for each in written)
-
-
 def test_a_missing_extra_is_named_with_its_pip_line(transformer: Path, corpus: Path) -> None:
     """Neither training nor loading says that a factory cannot be found: both say what to install."""
     site = corpus / "site"
@@ -369,7 +330,8 @@ def test_a_missing_extra_is_named_with_its_pip_line(transformer: Path, corpus: P
     assert not (corpus / "metrics.json").exists()
 
 
-def test_an_extra_that_does_not_exist_is_refused() -> None:
-    callback = {"@callbacks": "spacy_nlpkit.require_extra.v1", "extra": "transformer"}
+@pytest.mark.parametrize("extra", ["transformer", ["torch", "transformer"]])
+def test_an_extra_that_does_not_exist_is_refused(extra: str | list[str]) -> None:
+    callback = {"@callbacks": "spacy_nlpkit.require_extra.v1", "extra": extra}
     with pytest.raises(NlpkitError, match=r"N006.*'extra'.*must be torch or .* or rdf, got 'transformer'"):
         spacy.util.load_model_from_config({"nlp": {"lang": "en", "after_creation": callback}}, auto_fill=True)

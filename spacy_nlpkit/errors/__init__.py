@@ -28,6 +28,7 @@ A message names the thing, the place and the next step. Each module has blocks o
 240-249 seq2seq_data.py: subwords and pairs of texts
 250-254 seq2seq_cli.py: scores of written texts, attention
 255-259 seq2seq_pipe.py: CTranslate2, and more of the component
+260-264 seq2seq_pipe.py: going on with a training
 """
 
 from __future__ import annotations

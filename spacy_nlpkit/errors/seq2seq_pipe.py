@@ -45,6 +45,20 @@ class Seq2SeqPipeErrors:
         '[components.{name}.model] @architectures = "spacy_nlpkit.PretrainedSeq2Seq.v1", or remove '
         "[initialize.components.{name}.pretrained]."
     )
+    # 260-264: going on with a training
+    N260 = (
+        "The saved state of a training does not fit the component '{name}': {problem}. Go on with the config and the "
+        "subwords that the training began with, or start anew."
+    )
+    N261 = (
+        "The state of this training cannot be kept, because the component '{name}' is trained by Thinc, whose "
+        "optimizer has its own out of reach. Freeze the component, train it in a run of its own, or set "
+        "[training.before_to_disk] path = null."
+    )
+    N262 = (
+        "No training can go on from {path}: {problem} Name the folder that [training.before_to_disk] has written to, "
+        "with the config of that training, or set [training.before_update] path = null to start anew."
+    )
 
 
 class Seq2SeqPipeWarnings:

@@ -25,6 +25,8 @@ class TorchShim(PyTorchShim):
 
     def __init__(self, module: torch.nn.Module) -> None:
         super().__init__(module, serialize_model=_to_bytes, deserialize_model=_from_bytes)
+        # The weights that training goes on with, while others stand in their place.
+        self._own: dict[str, torch.Tensor] = {}
 
     @contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
@@ -36,11 +38,17 @@ class TorchShim(PyTorchShim):
             if (self.id, name) in params
         }
         backup = {name: weights.detach().clone() for name, weights in module.named_parameters() if name in averaged}
+        # An evaluation that ended by an error may never have put back what it swapped out.
+        outermost = not self._own
+        if outermost:
+            self._own = backup
         module.load_state_dict(averaged, strict=False)
         try:
             yield
         finally:
             module.load_state_dict(backup, strict=False)
+            if outermost:
+                self._own = {}
 
 
 def _to_bytes(module: torch.nn.Module) -> bytes:

@@ -16,10 +16,14 @@ from torch import Tensor, nn
 
 from ..errors import Errors, NlpkitError
 from .torch_shim import TorchShim
+from .torch_state import Moments, moments_of, pack_state, set_moments, unpack_state, weights_of
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # Of the averages, as in Thinc.
 MAX_DECAY = 0.9999
+
+# What a shim counts, and goes on counting after an interruption.
+COUNTS = ("n_updates", "n_steps")
 
 # The sum of a batch's losses, and over how much it is a sum.
 Loss = tuple[Tensor, int]
@@ -62,11 +66,15 @@ class LossShim(TorchShim):
         self.precision = precision
         self.groups = tuple(groups)
         self.n_updates = 0
+        # Calls of `finish_update`, also those without gradients: a training loop steps its schedules as often.
+        self.n_steps = 0
+        self._n_behind = 0
         # Batches that were learned from, and the learning rate of the last update, which loggers show.
         self.n_batches = 0
         self.learn_rate: float | None = None
         self._n_items = 0
         self._torch_optimizer: Any = None
+        self._moments: Moments = {}
         self._averages: dict[str, Tensor] = {}
         # Gradients of float16 underflow unless the loss is scaled up; the range of bfloat16 is that of float32.
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "float16")
@@ -119,6 +127,10 @@ class LossShim(TorchShim):
         From the optimizer: learning rate, betas, eps, `grad_clip`, `L2` (decoupled or not; biases and norms have none),
         and whether weights are averaged.
         """
+        self.n_steps += 1
+        for _ in range(self._n_behind):
+            optimizer.step_schedules()
+        self._n_behind = 0
         if self._n_items == 0:
             return
         inner = self._follow(optimizer)
@@ -140,6 +152,8 @@ class LossShim(TorchShim):
         """The torch optimizer, with the values that the config's has at this step."""
         if self._torch_optimizer is None:
             self._torch_optimizer = self._build_optimizer(optimizer)
+            set_moments(self._torch_optimizer, self._model, self._moments)
+            self._moments = {}
         self.learn_rate = float(optimizer.learn_rate)
         for group in self._torch_optimizer.param_groups:
             group["lr"] = optimizer.learn_rate * group["factor"]
@@ -168,11 +182,41 @@ class LossShim(TorchShim):
         for name, parameter in self._model.named_parameters():
             if parameter.requires_grad and name not in self._averages:
                 self._averages[name] = parameter.detach().clone()
-                averages[(self.id, name)] = torch2xp(self._averages[name])  # the same memory
+        for name, average in self._averages.items():
+            if (self.id, name) not in averages:
+                averages[(self.id, name)] = torch2xp(average)  # the same memory
         weights = dict(self._model.named_parameters())
         decay = min((1.0 + self.n_updates) / (10.0 + self.n_updates), MAX_DECAY)
         current = [weights[name].detach() for name in self._averages]
         torch._foreach_lerp_(list(self._averages.values()), current, 1.0 - decay)
+
+    # Going on with a training
+
+    def state_bytes(self) -> bytes:
+        """All that a training needs to go on: weights as they are learned, even while averages stand in their place,
+        what the optimizer keeps of them, their averages and the counts; as safetensors."""
+        moments = self._moments if self._torch_optimizer is None else moments_of(self._torch_optimizer, self._model)
+        counts = {name: getattr(self, name) for name in COUNTS}
+        weights = {**weights_of(self._model), **self._own}
+        return pack_state(weights, moments, self._averages, counts, self._scaler.state_dict())
+
+    def load_state(self, data: bytes, owner: str, *, step_schedules: bool = True) -> None:
+        """Go on from what `state_bytes` gave.
+
+        owner: Name of the component, for the message.
+        step_schedules: Whether the optimizer of the next update is one of a new training, whose schedules are at their
+            beginning: they are then brought to where they were. Of shims with one optimizer, one may do that.
+        RAISES: N260 where it is no such state, or that of a module with other parameters.
+        """
+        state = unpack_state(data, self._model, owner)
+        self._model.load_state_dict(state.weights, strict=False)
+        self._torch_optimizer, self._moments, self._averages = None, state.moments, state.averages
+        for name in COUNTS:
+            setattr(self, name, state.counts[name])
+        if self._scaler.is_enabled() and state.scaler:
+            self._scaler.load_state_dict({**self._scaler.state_dict(), **state.scaler})
+        self._n_behind = self.n_steps if step_schedules else 0
+        self._thaw()
 
     def _learning(self) -> list[tuple[str, nn.Parameter]]:
         """The parameters that learn at some time."""

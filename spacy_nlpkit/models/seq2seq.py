@@ -153,7 +153,7 @@ def build_recurrent_seq2seq(
 
     cell: `rnn`, `lstm` or `gru`. width: Of the embeddings. hidden_width: Of the states. depth: Layers of each side.
     bidirectional: Read the source in both directions.
-    input_feeding: Feed each step what the one before it made of the source. Without, training is twice as fast.
+    input_feeding: Feed each step what the one before it made of the source. Without, training is faster.
     tied: As in `TransformerSeq2Seq.v1`.
     teacher_forcing: Share of pieces that the decoder is told in training; for the others it reads what it would have
         written itself (Bengio et al. 2015). 0 is free running.

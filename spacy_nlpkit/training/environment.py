@@ -14,26 +14,29 @@ from ..errors import Errors, NlpkitError
 
 
 @spacy.registry.callbacks("spacy_nlpkit.require_extra.v1")
-def make_require_extra(extra: str) -> Callable[[Language], Language]:
-    """A callback for `[nlp] after_creation`: the pipeline needs the packages of one of our extras.
+def make_require_extra(extra: str | list[str]) -> Callable[[Language], Language]:
+    """A callback for `[nlp] after_creation`: the pipeline needs the packages of our extras.
 
-    extra (str): Such as "transformers".
+    extra (str | list[str]): Such as "transformers", or several.
     RETURNS (Callable[[Language], Language]): Runs before any component is made, in training and at load, and names the
-        extra in the requirements of the pipeline's meta, so that `spacy package` asks for it.
+        extras in the requirements of the pipeline's meta, so that `spacy package` asks for them.
     RAISES: N006 for an extra that the package does not have; when called, N004 where a package of it is not installed.
     """
-    if extra not in EXTRAS:
-        name = "spacy_nlpkit.require_extra.v1"
-        raise NlpkitError(Errors.N006.format(setting="extra", name=name, expected=" or ".join(EXTRAS), value=extra))
-    requirement = f"{DISTRIBUTION}[{extra}]"
+    extras = [extra] if isinstance(extra, str) else extra
+    for each in extras:
+        if each not in EXTRAS:
+            name = "spacy_nlpkit.require_extra.v1"
+            raise NlpkitError(Errors.N006.format(setting="extra", name=name, expected=" or ".join(EXTRAS), value=each))
 
     def require_extra(nlp: Language) -> Language:
-        for package in EXTRAS[extra]:
-            require(package, "This pipeline")
         requirements = nlp.meta.setdefault("requirements", [])
-        # A loaded pipeline keeps the version it was trained with.
-        if not any(line.startswith(requirement) for line in requirements):
-            requirements.append(f"{requirement}{get_minor_version_range(__version__)}")
+        for each in extras:
+            for package in EXTRAS[each]:
+                require(package, "This pipeline")
+            requirement = f"{DISTRIBUTION}[{each}]"
+            # A loaded pipeline keeps the version it was trained with.
+            if not any(line.startswith(requirement) for line in requirements):
+                requirements.append(f"{requirement}{get_minor_version_range(__version__)}")
         return nlp
 
     return require_extra

@@ -39,7 +39,8 @@ def write_straight(
     pieces = torch.full_like(limit, module.special.start)
     written: list[Hypothesis | None] = [None] * len(limit)
     while True:
-        scores = constraints.rescale(module.step(cache, pieces), history)
+        # On a CPU the greatest of numbers of half precision takes several times as long to find.
+        scores = constraints.rescale(module.step(cache, pieces).float(), history)
         logs = scores.log_softmax(dim=1, dtype=torch.float32)
         scores = constraints.forbid(scores, history)
         pieces = scores.argmax(dim=1) if uniform is None else draw(scores, uniform[:, history.shape[1]], options)
