@@ -36,6 +36,7 @@ def build_transformer_seq2seq(
     activation_dropout: float = 0.0,
     word_dropout: float = 0.0,
     max_length: int = 256,
+    compile: bool = False,
     precision: Precision = "float32",
     groups: dict[str, dict[str, Any]] = {},  # noqa: B006
 ) -> Model:
@@ -49,6 +50,8 @@ def build_transformer_seq2seq(
         or none.
     dropout: Of embeddings and of what each part adds. attention_dropout, activation_dropout: Within the parts.
     word_dropout: Share of pieces that are blanked out, in source and target, in training.
+    compile: Compile the layers by `torch.compile` where they first run, in training and in reading the source; steps of
+        a search stay as they are, as each has another length.
     RAISES: N004 where torch is not installed; N006 for a setting that cannot be.
     """
     require("torch", "The architecture spacy_nlpkit.TransformerSeq2Seq.v1")
@@ -74,7 +77,7 @@ def build_transformer_seq2seq(
         word_dropout=word_dropout,
         max_length=max_length,
     )
-    build = partial(_make_transformer, settings)
+    build = partial(_make_transformer, settings, compile)
     return encoder_decoder(build, precision, _groups(groups, "TransformerSeq2Seq"))
 
 
@@ -95,6 +98,7 @@ def build_listener_seq2seq(
     activation_dropout: float = 0.0,
     word_dropout: float = 0.0,
     max_length: int = 256,
+    compile: bool = False,
     precision: Precision = "float32",
     groups: dict[str, dict[str, Any]] = {},  # noqa: B006
 ) -> Model:
@@ -129,7 +133,7 @@ def build_listener_seq2seq(
         word_dropout=word_dropout,
         max_length=max_length,
     )
-    build = partial(_make_listener, settings)
+    build = partial(_make_listener, settings, compile)
     return encoder_decoder(build, precision, _groups(groups, "ListenerSeq2Seq"), tok2vec=tok2vec)
 
 
@@ -202,16 +206,26 @@ def build_pretrained_seq2seq(
 # What makes the modules, and sets what changes as they learn: here, and not within, so that models can be pickled.
 
 
-def _make_transformer(settings: Any, source_size: int, target_size: int, special: Any, config: Any) -> Any:
+def _make_transformer(
+    settings: Any, compiled: bool, source_size: int, target_size: int, special: Any, config: Any
+) -> Any:
     from ..layers.seq2seq.transformer import TransformerSeq2Seq
 
-    return TransformerSeq2Seq(settings, source_size, target_size, special)
+    module = TransformerSeq2Seq(settings, source_size, target_size, special)
+    if compiled:
+        module.compile_layers()
+    return module
 
 
-def _make_listener(settings: Any, source_width: int, target_size: int, special: Any, config: Any) -> Any:
+def _make_listener(
+    settings: Any, compiled: bool, source_width: int, target_size: int, special: Any, config: Any
+) -> Any:
     from ..layers.seq2seq.listening import ListenerSeq2Seq
 
-    return ListenerSeq2Seq(settings, source_width, target_size, special)
+    module = ListenerSeq2Seq(settings, source_width, target_size, special)
+    if compiled:
+        module.compile_layers()
+    return module
 
 
 def _make_recurrent(settings: Any, source_size: int, target_size: int, special: Any, config: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from spacy_nlpkit.layers.seq2seq.model import module_of  # noqa: E402
 from spacy_nlpkit.subwords import Subwords  # noqa: E402
 
 from .small_written import RECURRENT, TARGETS, TEXTS, TRANSFORMER, build, make_examples, pipe_of, train, written  # noqa: E402
+
+RIGHT = list(TARGETS.values())
 
 
 def weights(nlp: Language) -> dict[str, Any]:
@@ -247,3 +250,20 @@ def test_400_pairs_by_heart() -> None:
     assert scores["seq2seq_bleu"] > 0.99
     assert scores["seq2seq_perplexity"] < 1.2
     assert isinstance(nlp(pairs[0][0]), Doc)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the compiler itself
+def test_compiled_layers_learn_and_write_the_same(tmp_path: Path) -> None:
+    """With batches and texts of several lengths, after a reload, and in another process."""
+    pytest.importorskip("torch._inductor")
+    plain, compiled = (build(model={**TRANSFORMER, "compile": choice}) for choice in (False, True))
+    for nlp in (plain, compiled):
+        train(nlp, 30)
+        assert written(nlp) == RIGHT
+    found = [pipe_of(nlp).perplexity(make_examples(nlp)) for nlp in (plain, compiled)]
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
+    compiled.to_disk(tmp_path)
+    again = spacy.load(tmp_path)
+    assert written(again) == RIGHT
+    assert [doc._.seq2seq["text"] for doc in again.pipe(TEXTS, n_process=2, batch_size=2)] == RIGHT

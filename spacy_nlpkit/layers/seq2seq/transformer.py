@@ -56,6 +56,11 @@ class TransformerSeq2Seq(EncoderDecoder):
         self.encoder_norm = make_norm(settings) if settings.pre_norm else None
         self.decoder_norm = make_norm(settings) if settings.pre_norm else None
 
+    def compile_layers(self) -> None:
+        """Compile each layer where it first runs, for all lengths and sizes of batches at once: `torch.compile`."""
+        for layer in (*self.encoder, *self.decoder):
+            layer.compile(dynamic=True)
+
     def encode(self, source: Tensor, mask: Tensor) -> Memory:
         """Source pieces (rows, length) int64, with a mask (rows, length), true where a piece stands.
 
