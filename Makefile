@@ -32,8 +32,9 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(PY) -m mypy
 
+# Files side by side, as many as there are cores: each test runs on one.
 unit: $(VENV)/.dev
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses auto --dist loadfile
 
 slow: $(VENV)/.dev
 	$(PY) -m pytest -m "slow and not gpu and not network"

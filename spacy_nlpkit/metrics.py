@@ -40,6 +40,8 @@ PACKAGES = (
     "spacy-transformers",
     "tokenizers",
     "sacrebleu",
+    "sacremoses",
+    "ctranslate2",
     "cupy",
 )
 

@@ -63,7 +63,7 @@ def train_tokenizer(
     inputs: list[Path] = Arg(
         ...,
         metavar="INPUT...",
-        help="Files of texts: .txt or .de (a text a line), .tsv, .jsonl, all also as .gz, or .spacy",
+        help="Files of texts: a text a line (.txt, or a language: .de), .tsv, .jsonl, all also as .gz, or .spacy",
     ),
     kind: Kind = Opt(Kind.BPE, "--kind", "-k", help="How pieces are learned"),
     size: int = Opt(8000, "--size", "-s", min=1, help="How many pieces at most"),
@@ -136,7 +136,7 @@ def read_inputs(paths: list[Path], fields: tuple[str, ...]) -> Iterator[str]:
     from ..data.pair_files import PAIR_SUFFIXES, checked_text, read_texts_of
     from ..files import read_lines, unpacked_suffix
 
-    suffixes = f".txt, {', '.join(PAIR_SUFFIXES)}"
+    suffixes = f".txt, a language such as .de, {', '.join(PAIR_SUFFIXES)}"
     for path in paths:
         suffix = unpacked_suffix(path)
         if not path.is_file() or not (suffix in PAIR_SUFFIXES or LINES.fullmatch(suffix)):

@@ -18,7 +18,7 @@ from spacy.training import Example
 from ..attributes import TARGET, register_item_attributes, register_target
 from ..errors import Errors, NlpkitError, Warnings
 from .pair_files import PAIR_FIELDS, Texts, read_line_pairs, read_texts_of
-from .readers import find_files, make_example
+from .readers import find_files, give_spans, make_example
 
 NAME = "spacy_nlpkit.ParallelCorpus.v1"
 # How many places of empty pairs the warning names.
@@ -145,7 +145,11 @@ class ParallelCorpus:
             reference._.set(TARGET, target)
         if 0 < self.max_length < len(reference):
             return None
-        return make_example(nlp, reference)
+        example = make_example(nlp, reference)
+        for key, group in reference.spans.items():
+            if any(span._.get(TARGET) is not None for span in group):
+                give_spans(example, key)  # what is written for spans needs to know them
+        return example
 
     def _warn(self, path: str, empty: list[str], n_long: int, n_pairs: int) -> None:
         if empty:

@@ -248,8 +248,14 @@ def give_entities(example: Example, spans_key: str | None = None) -> None:
         known = all(token.ent_iob for token in reference)
         predicted.set_ents(spans, default="outside" if known else "missing")
     if spans_key is not None and spans_key in reference.spans:
-        group = example.get_aligned_spans_y2x(list(reference.spans[spans_key]), allow_overlap=True)
-        predicted.spans[spans_key] = [_without_id(span) for span in group]
+        give_spans(example, spans_key)
+
+
+def give_spans(example: Example, spans_key: str) -> None:
+    """Give the predicted side of an example the spans of an annotated group, without their ids; what fits no token
+    there is left out."""
+    group = example.get_aligned_spans_y2x(list(example.reference.spans[spans_key]), allow_overlap=True)
+    example.predicted.spans[spans_key] = [_without_id(span) for span in group]
 
 
 def _without_id(span: Span) -> Span:

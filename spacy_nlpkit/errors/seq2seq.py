@@ -5,7 +5,7 @@ class Seq2SeqErrors:
     """What stops the work."""
 
     # 230-234: the Transformer and search
-    N230 = "The setting '{setting}' of {owner} is {value!r}. It has to be {allowed}: correct the config."
+    N230 = "The setting '{setting}' of {owner} is {value!r}. It has to be {allowed}: correct the config"
     N231 = (
         'The encoder-decoder has tied = "all", but {source} pieces of the source and {target} of the target. Train one '
         'vocabulary for both sides, or set tied = "target".'

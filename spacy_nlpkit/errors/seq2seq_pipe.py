@@ -45,6 +45,13 @@ class Seq2SeqPipeErrors:
         '[components.{name}.model] @architectures = "spacy_nlpkit.PretrainedSeq2Seq.v1", or remove '
         "[initialize.components.{name}.pretrained]."
     )
+    N258 = (
+        "No example has a text for '{name}' to write. With unit = \"{unit}\" it stands in {place}; pairs of files are "
+        "read by spacy_nlpkit.ParallelCorpus.v1. docs/seq2seq.md says more."
+    )
+    N259 = (
+        "'{name}' cannot write to doc._.{attribute}: {problem}. Set attribute to another name, such as \"translation\"."
+    )
     # 260-264: going on with a training
     N260 = (
         "The saved state of a training does not fit the component '{name}': {problem}. Go on with the config and the "
@@ -73,4 +80,8 @@ class Seq2SeqPipeWarnings:
     NW227 = (
         "'{name}' passes over {count} of {total} pairs in training, because source or target has more than {limit} "
         "pieces, what max_pieces allows. Raise it, or shorten them."
+    )
+    NW228 = (
+        "'{name}' writes for the spans of doc.spans[\"{key}\"], but a document has no such group, and gets no text. "
+        "Put a component before it that finds the spans, or correct spans_key."
     )

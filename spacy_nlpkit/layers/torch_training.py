@@ -36,11 +36,18 @@ class ParameterGroup:
     pattern: Regular expression that is searched for in their names.
     learn_rate: Factor to the optimizer's learning rate.
     frozen_steps: Updates before they begin to learn; None: they never do.
+    RAISES: N006 for a negative number.
     """
 
     pattern: str
     learn_rate: float = 1.0
     frozen_steps: int | None = 0
+
+    def __post_init__(self) -> None:
+        for setting, value in (("learn_rate", self.learn_rate), ("frozen_steps", self.frozen_steps or 0)):
+            if value < 0:
+                details = {"setting": setting, "name": f"the group {self.pattern!r}", "expected": "0 or more"}
+                raise NlpkitError(Errors.N006.format(**details, value=value))
 
 
 def autocast(device: str, precision: str) -> torch.autocast:

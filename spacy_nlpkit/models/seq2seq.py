@@ -58,7 +58,7 @@ def build_transformer_seq2seq(
     from ..layers.seq2seq.model import encoder_decoder
     from ..layers.seq2seq.transformer import TransformerSettings
 
-    if width % heads:
+    if heads < 1 or width % heads:
         raise _wrong("heads", "TransformerSeq2Seq", f"a divisor of width ({width})", heads)
     settings = TransformerSettings(
         width=width,
@@ -114,7 +114,7 @@ def build_listener_seq2seq(
     from ..layers.seq2seq.model import encoder_decoder
     from ..layers.seq2seq.transformer import TransformerSettings
 
-    if width % heads:
+    if heads < 1 or width % heads:
         raise _wrong("heads", "ListenerSeq2Seq", f"a divisor of width ({width})", heads)
     settings = TransformerSettings(
         width=width,
@@ -170,6 +170,8 @@ def build_recurrent_seq2seq(
 
     if not 0 <= teacher_forcing <= 1:
         raise _wrong("teacher_forcing", "RecurrentSeq2Seq", "between 0 and 1", teacher_forcing)
+    if teacher_forcing_steps < 0:
+        raise _wrong("teacher_forcing_steps", "RecurrentSeq2Seq", "0 or more", teacher_forcing_steps)
     settings = RecurrentSettings(
         cell=cell,
         width=width,

@@ -44,8 +44,8 @@ class LearnsToWrite(SubwordPipe):
     # Pairs
 
     def targets_of(self, example: Example) -> list[tuple[Span, str]]:
-        """Units of the reference that hold any text, and what is to be written for them: the first where several are
-        right.
+        """Units of the reference that hold any text, and what is to be written for them, if anything is: of several
+        that are right the first.
 
         RAISES: N250 for a target that is neither text nor list of texts.
         """
@@ -60,7 +60,7 @@ class LearnsToWrite(SubwordPipe):
                 target = target[0] if target else None
             if target is not None and not isinstance(target, str):
                 raise NlpkitError(Errors.N250.format(text=span.text[:_QUOTED], kind=type(target).__name__))
-            if target is not None and span.text.strip():
+            if target is not None and target.strip() and span.text.strip():
                 found.append((span, target))
         return found
 
@@ -116,14 +116,16 @@ class LearnsToWrite(SubwordPipe):
         subwords: Loader of those of the source, and of the target where `target_subwords` is null, such as
             `spacy_nlpkit.Subwords.v1`; where the model reads token vectors, of the target.
         pretrained: Gives the name of a model whose weights and subwords are taken; see `take_pretrained`.
-        RAISES: E930 (spaCy) for a wrong `get_examples`; N002 where no example has a target; N227 without subwords; N224
+        RAISES: E930 (spaCy) for a wrong `get_examples`; N258 where no example has a target; N227 without subwords; N224
             where the architecture is for pretrained weights and there are none, N257 where it is not and there are; as
             the loaders.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         sample = next((example for example in get_examples() if self.targets_of(example)), None)
         if sample is None:
-            raise NlpkitError(Errors.N002.format(name=self.name, what="texts to write, in doc._.target"))
+            spans = f'span._.target of the spans of reference.spans["{self.spans_key}"]'
+            place = spans if self.unit == SPANS else "doc._.target of the reference"
+            raise NlpkitError(Errors.N258.format(name=self.name, unit=self.unit, place=place))
         if pretrained is None and _PRETRAINED in self.model.attrs:
             raise NlpkitError(Errors.N224)
         if pretrained is not None and _PRETRAINED not in self.model.attrs:

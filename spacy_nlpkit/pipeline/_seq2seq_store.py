@@ -40,6 +40,7 @@ def _short(hashes: Sequence[str]) -> str:
 class SubwordPipe(UnlabelledPipe):
     """A pipe whose model reads and writes pieces of words, which are saved with it."""
 
+    max_pieces: int
     source: Vocabulary | None = None
     target: Vocabulary | None = None
 
@@ -75,6 +76,10 @@ class SubwordPipe(UnlabelledPipe):
     def _set_module(self, module: Any) -> None:
         from ..layers.seq2seq.model import set_module
 
+        if module.max_length is not None and module.max_length < self.max_pieces:
+            expected = f"{module.max_length} at most, as the model has no more positions"
+            details = {"setting": "max_pieces", "name": self.name, "expected": expected}
+            raise NlpkitError(Errors.N006.format(**details, value=self.max_pieces))
         set_module(self.model, module)
         self.cfg["subwords"] = [side.content_hash for side in self.require_subwords()]
 

@@ -29,7 +29,7 @@ class Window:
 
 
 def units_of(doc: Doc, unit: str, spans_key: str, name: str) -> list[Span]:
-    """The document as a span, its sentences, or the spans of a group; none of an empty document.
+    """The document as a span, its sentences, or the spans of a group (NW228 without it); none of an empty document.
 
     RAISES: N226 where sentences are asked for and nothing has found them.
     """
@@ -38,6 +38,8 @@ def units_of(doc: Doc, unit: str, spans_key: str, name: str) -> list[Span]:
     if unit == DOC:
         return [doc[:]]
     if unit == SPANS:
+        if spans_key not in doc.spans:
+            warnings.warn(Warnings.NW228.format(name=name, key=spans_key), stacklevel=2)
         return list(doc.spans.get(spans_key, ()))
     if not doc.has_annotation("SENT_START"):
         raise NlpkitError(Errors.N226.format(name=name))

@@ -169,7 +169,10 @@ class Seq2Seq(LearnsToWrite):
 
     def _check_settings(self, search: dict[str, Any]) -> None:
         """RAISES: N006 for a number out of its range, and for what a model that listens cannot do; N228 for a wrong
-        block `search`."""
+        block `search`; N259 for an attribute that is none, or that holds what is wanted."""
+        if not self.attribute.isidentifier() or self.attribute == attributes.TARGET:
+            problem = "there stands what is wanted of it" if self.attribute.isidentifier() else "that is no name"
+            raise NlpkitError(Errors.N259.format(name=self.name, attribute=self.attribute, problem=problem))
         checks = [
             ("max_pieces", self.max_pieces, 2, math.inf),
             ("batch_pieces", self.batch_pieces, 1, math.inf),
@@ -184,7 +187,7 @@ class Seq2Seq(LearnsToWrite):
         if self.listens:
             for setting in ("prefix", "source_dropout"):
                 if value := getattr(self, setting):
-                    expected = "empty where the model reads token vectors"
+                    expected = "empty or 0 where the model reads token vectors"
                     details = {"setting": setting, "name": self.name, "expected": expected}
                     raise NlpkitError(Errors.N006.format(**details, value=value))
         if self.compute_type not in COMPUTE_TYPES[self.backend]:

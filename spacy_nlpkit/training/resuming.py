@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,16 @@ def make_save_training_state(path: str | None = None) -> Callable[[Language], La
     """
 
     def save(nlp: Language) -> Language:
-        if path is not None:
-            shims = _shims(nlp)
+        shims = {} if path is None else _shims(nlp)
+        # Before the first update there is nothing to keep, and a training that was refused must not write over what it
+        # was to go on from.
+        if path is not None and any(shim.n_steps for shim in shims.values()):
             with replace_folder(path) as folder:
                 for name, shim in shims.items():
                     (folder / f"{name}{ENDING}").write_bytes(shim.state_bytes())
-                steps = max((shim.n_steps for shim in shims.values()), default=0)
-                state = {"steps": steps, "optimizer": _optimizer(nlp), "random": _random_state()}
+                steps = max(shim.n_steps for shim in shims.values())
+                state = {"steps": steps, "subwords": _subwords(nlp, shims), "optimizer": _optimizer(nlp)}
+                state["random"] = _random_state()
                 # Not by srsly, which rounds to ten decimals.
                 (folder / FILE).write_text(json.dumps(state), encoding="utf8")
         return nlp
@@ -54,8 +57,8 @@ def make_resume_training(path: str | None = None) -> Callable[[Language, dict[st
 
     path (str): Its folder; null starts anew.
     Weights, the optimizer's state and schedules, averages and random generators are those after the last update.
-    RAISES: When called, N262 for a folder that is none, or of a training with another optimizer or other components;
-        N260 where a component has other parameters; N261 as `save_training_state`.
+    RAISES: When called, N262 for a folder that is none, or of a training with another optimizer, other subwords or
+        other components; N260 where a component has other parameters; N261 as `save_training_state`.
     """
 
     def resume(nlp: Language, info: dict[str, Any]) -> None:
@@ -63,8 +66,13 @@ def make_resume_training(path: str | None = None) -> Callable[[Language, dict[st
             return
         shims, folder = _shims(nlp), Path(path)
         state = _read(folder, nlp, list(shims))
-        for number, (name, shim) in enumerate(shims.items()):
-            shim.load_state((folder / f"{name}{ENDING}").read_bytes(), name, step_schedules=number == 0)
+        try:
+            for number, (name, shim) in enumerate(shims.items()):
+                shim.load_state((folder / f"{name}{ENDING}").read_bytes(), name, step_schedules=number == 0)
+        except NlpkitError:
+            for shim in shims.values():
+                shim.n_steps = 0  # nothing is kept of what was taken up in part
+            raise
         _set_random_state(state["random"])
         msg.info(f"Goes on after {state['steps']} updates, from {path}")
 
@@ -96,6 +104,9 @@ def _read(folder: Path, nlp: Language, names: list[str]) -> dict[str, Any]:
     there = sorted(file_.name.removesuffix(ENDING) for file_ in folder.glob(f"*{ENDING}"))
     if there != sorted(names):
         problem = f"it has the components {there}, this training {sorted(names)}."
+    for name, hashes in _subwords(nlp, names).items():
+        if problem is None and state["subwords"].get(name) != hashes:
+            problem = f"the component '{name}' has other subwords there."
     optimizer = _optimizer(nlp)
     if state["optimizer"] != optimizer:
         other = _first_difference(state["optimizer"], optimizer)
@@ -103,6 +114,12 @@ def _read(folder: Path, nlp: Language, names: list[str]) -> dict[str, Any]:
     if problem is not None:
         raise NlpkitError(Errors.N262.format(path=folder, problem=problem))
     return state
+
+
+def _subwords(nlp: Language, names: Iterable[str]) -> dict[str, list[str]]:
+    """What the pieces of components are known by: numbers of other pieces would fit the weights as well."""
+    pipes: dict[str, Any] = {name: nlp.get_pipe(name) for name in names}
+    return {name: list(pipe.cfg["subwords"]) for name, pipe in pipes.items() if "subwords" in getattr(pipe, "cfg", {})}
 
 
 def _optimizer(nlp: Language) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import spacy
 from spacy.language import Language
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
 from spacy.util import load_config_from_str, registry, resolve_dot_names
 
@@ -263,3 +263,18 @@ def test_examples_are_ready_for_training(nlp: Language, tmp_path: Path) -> None:
     examples = list(ParallelCorpus(write_pairs(tmp_path / "a.tsv", nlp))(nlp))
     assert all(isinstance(example, Example) for example in examples)
     assert nlp.evaluate(examples)["token_acc"] == 1.0
+
+
+def test_spans_with_targets_are_given(tmp_path: Path, nlp: Language) -> None:
+    """Nothing that runs before would find them; other groups are for the pipeline to find, and no target is given."""
+    register_target()
+    doc = Doc(nlp.vocab, ["am", "3.", "Mai", "."], spaces=[True, True, False, False])
+    doc.spans["dates"], doc.spans["other"] = [doc[1:3]], [doc[0:1]]
+    doc.spans["dates"][0]._.target = "05-03"
+    doc._.target = "-"
+    DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "docs.spacy")
+    (example,) = ParallelCorpus(tmp_path / "docs.spacy")(nlp)
+    assert [span.text for span in example.predicted.spans["dates"]] == ["3. Mai"]
+    assert list(example.predicted.spans) == ["dates"]
+    assert example.predicted.spans["dates"][0]._.target is None
+    assert example.reference.spans["dates"][0]._.target == "05-03"

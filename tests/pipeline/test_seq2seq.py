@@ -83,7 +83,11 @@ def test_spans(writer: Path) -> None:
     assert doc._.seq2seq["text"] == "down : borea up : dollar", "other words stand between"
     again = Doc(nlp.vocab).from_bytes(doc.to_bytes())
     assert [span._.seq2seq for span in again.spans["quotes"]] == [span._.seq2seq for span in doc.spans["quotes"]]
-    alone = nlp("No quotes here .")
+    with pytest.warns(UserWarning, match=r"\[NW228\].*quotes.*spans_key"):
+        nlp("No group here .")
+    alone = nlp.make_doc("No quotes here .")
+    alone.spans["quotes"] = []
+    alone = nlp(alone)
     assert (alone._.seq2seq["text"], alone._.seq2seq["nbest"]) == ("", [{"text": "", "score": 1.0}])
 
 
@@ -231,6 +235,13 @@ def test_missing_sentences(writer: Path) -> None:
         ({"r_drop": -1.0}, r"\[N006\].*r_drop.*0 or more"),
         ({"source_dropout": 2.0}, r"\[N006\].*source_dropout"),
         ({"model": {**TRANSFORMER, "heads": 3}}, r"\[N006\].*heads"),
+        ({"model": {**TRANSFORMER, "heads": 0}}, r"\[N006\].*heads"),
+        ({"model": {**TRANSFORMER, "groups": {"a": {"pattern": "x", "learn_rate": -1}}}}, r"\[N006\].*learn_rate"),
+        ({"search": {"beams": 3.5}}, r"\[N228\].*\[N230\].*beams.*a whole number"),
+        ({"search": {"temperature": "x"}}, r"\[N230\].*temperature.*a number"),
+        ({"search": {"seed": -1}}, r"\[N230\].*seed.*0 or more"),
+        ({"attribute": "target"}, r"\[N259\].*target.*translation"),
+        ({"attribute": "my attr"}, r"\[N259\].*no name"),
         ({"model": {**TRANSFORMER, "groups": {"a": {"patern": "x"}}}}, r"\[N006\].*groups.*patern"),
     ],
 )
@@ -245,8 +256,8 @@ def test_what_is_missing_or_wrong_at_initialization() -> None:
     with pytest.raises(NlpkitError, match=r"\[N227\].*train-tokenizer"):
         nlp.initialize(lambda: make_examples(nlp))
     nlp = build()
-    for targets in ([None], [[]], [()]):
-        with pytest.raises(NlpkitError, match=r"\[N002\].*doc\._\.target"):
+    for targets in ([None], [[]], [()], [" "]):
+        with pytest.raises(NlpkitError, match=r"\[N258\].*doc\._\.target"):
             nlp.initialize(lambda given=targets: make_examples(nlp, [("Acorn rose .", target) for target in given]))
     with pytest.raises(NlpkitError, match=r"\[N250\].*Acorn rose.*int"):
         nlp.initialize(lambda: make_examples(nlp, [("Acorn rose .", 5)]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -20,7 +22,9 @@ from spacy.language import Language
 from thinc.api import Adam
 
 from spacy_nlpkit.errors import NlpkitError
+from spacy_nlpkit.subwords import Subwords
 
+from ..contract.written import TARGETS, subwords
 from .small_training import CONFIG, run, start, write_classes, write_corpus
 
 # Five batches an epoch, in the order of the file: an epoch that begins anew is the next.
@@ -163,6 +167,9 @@ def test_what_cannot_go_on_is_refused(paths: dict[str, Any], tmp_path: Path) -> 
     refused(r"\[N262\].*nowhere.*cannot be read", paths__resume=str(tmp_path / "nowhere"))
     refused(r"\[N262\].*learn_rate.total_steps was 40 and is 20", {"learn_rate": {**RATE, "total_steps": 20}})
     refused(r"\[N260\].*'seq2seq'.*has the shape", components__seq2seq__model__width=16)
+    others = Subwords.train([*TARGETS, *TARGETS.values()] * 2, "unigram", size=len(subwords()))
+    others.to_disk(tmp_path / "others.json")
+    refused(r"\[N262\].*'seq2seq' has other subwords", paths__subwords=str(tmp_path / "others.json"))
     refused(r"\[N260\].*'seq2seq'.*decoder.1.*and none here", components__seq2seq__model__decoder_layers=1)
     (state / "seq2seq.safetensors").rename(state / "other.safetensors")
     refused(r"\[N262\].*has the components \['other'\], this training \['seq2seq'\]")
@@ -171,6 +178,27 @@ def test_what_cannot_go_on_is_refused(paths: dict[str, Any], tmp_path: Path) -> 
     refused(r"\[N260\].*not of safetensors")
     (state / "state.json").write_text("{")
     refused(r"\[N262\].*state.json cannot be read")
+
+
+@pytest.mark.parametrize(("optimizer", "wrong"), [({}, {"components__seq2seq__model__width": 16}), ({"L2": 0.5}, {})])
+def test_a_refusal_leaves_the_state_alone(
+    optimizer: dict[str, Any], wrong: dict[str, Any], paths: dict[str, Any], tmp_path: Path
+) -> None:
+    """spaCy's loop saves what it has when an update ends by an error: that must not be taken for a state."""
+    state, first = str(tmp_path / "state"), tmp_path / "first"
+    run(begin(paths, 5, paths__state=state), first)
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "state").iterdir()}
+    with pytest.raises(NlpkitError, match=r"\[N26[02]\]"):
+        run(begin(paths, 5, optimizer, paths__state=state, paths__resume=state, **wrong), tmp_path / "second")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "state").iterdir()} == kept
+    assert "Goes on after 5 updates" in _printed(begin(paths, 3, paths__state=state, paths__resume=state))
+
+
+def _printed(nlp: Language) -> str:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        run(nlp)
+    return printed.getvalue()
 
 
 def test_components_that_thinc_trains_are_refused(paths: dict[str, Any], tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ _LEAST: dict[str, float] = {
     "temperature": 0,
     "top_k": 0,
     "no_repeat_ngram": 0,
+    "seed": 0,
 }
+_WHOLE = ("beams", "n_best", "max_extra", "min_length", "top_k", "seed", "no_repeat_ngram")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,9 @@ class SearchOptions:
     no_repeat_ngram: int = 0
 
     def __post_init__(self) -> None:
+        for name in (*_LEAST, "length_penalty", "top_p", "repetition_penalty"):
+            number = int if name in _WHOLE else (int, float)
+            self._check(name, isinstance(getattr(self, name), number), f"a {'whole ' * (number is int)}number")
         for name, least in _LEAST.items():
             self._check(name, getattr(self, name) >= least, f"{least} or more")
         self._check("length_norm", self.length_norm in ("ctranslate2", "gnmt"), '"ctranslate2" or "gnmt"')

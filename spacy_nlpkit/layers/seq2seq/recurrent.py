@@ -295,4 +295,4 @@ def _select(hidden: Hidden, numbers: Tensor) -> Hidden:
 
 
 def _refuse(setting: str, expected: str, value: Any) -> None:
-    raise NlpkitError(Errors.N006.format(setting=setting, name="RecurrentSettings", expected=expected, value=value))
+    raise NlpkitError(Errors.N006.format(setting=setting, name="RecurrentSeq2Seq", expected=expected, value=value))
