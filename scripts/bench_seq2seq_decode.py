@@ -50,13 +50,8 @@ def engines_of(pipe: Any) -> dict[str, Decode]:
         engine = open_engine(pipe.model, backend, compute_type)
         return lambda batch, options: [list(row[0].pieces) for row in engine.write(batch, options, [[]] * len(batch))]
 
-    plain = by("torch")
-
-    def in_bfloat16(batch: Pieces, options: SearchOptions) -> Pieces:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            return plain(batch, options)
-
-    engines = {TORCH: plain, BF16: in_bfloat16, CT2: by("ctranslate2"), INT8: by("ctranslate2", "int8")}
+    engines = {TORCH: by("torch"), BF16: by("torch", "bfloat16")}
+    engines |= {CT2: by("ctranslate2"), INT8: by("ctranslate2", "int8")}
     return {**engines, PEER: Generate(module_of(pipe.model))}
 
 
