@@ -259,6 +259,9 @@ def test_what_is_missing_or_wrong_at_initialization() -> None:
     for targets in ([None], [[]], [()], [" "]):
         with pytest.raises(NlpkitError, match=r"\[N258\].*doc\._\.target"):
             nlp.initialize(lambda given=targets: make_examples(nlp, [("Acorn rose .", target) for target in given]))
+    short = build(model={**TRANSFORMER, "positions": "learned", "max_length": 64})
+    with pytest.raises(NlpkitError, match=r"\[N006\].*max_pieces.*64 at most"):
+        short.initialize(lambda: make_examples(short))
     with pytest.raises(NlpkitError, match=r"\[N250\].*Acorn rose.*int"):
         nlp.initialize(lambda: make_examples(nlp, [("Acorn rose .", 5)]))
     with pytest.raises(NlpkitError, match=r"\[N256\].*NEW"):

@@ -53,7 +53,7 @@ VARIANTS = [
     *({"norm": norm, "pre_norm": pre} for norm, pre in itertools.product(("layer", "rms"), (True, False))),
     *({"activation": activation} for activation in ("gelu", "swiglu")),
     *({"tied": tied} for tied in ("target", "none")),
-    {"positions": "learned", "max_length": 64},
+    {"positions": "learned", "max_length": 300},
     {"positions": "learned", "norm": "rms", "activation": "swiglu", "tied": "none", "encoder_layers": 2, "heads": 4},
 ]
 
