@@ -25,7 +25,7 @@ from spacy_nlpkit.pipeline._seq2seq_windows import batches_by_length
 SMALL = os.environ.get("NLPKIT_BENCH_SMALL") == "1"
 ROUNDS = 2 if SMALL else 5
 # Copies of the texts for the comparison of processes, so that starting them weighs little.
-COPIES = 1 if SMALL else 5
+COPIES = 1 if SMALL else 3
 PEER, ALONE = "the bare engine", "one process"
 # By name, settings of the pipe: the defaults, and the fastest there is, which leaves the pipeline the most to cost.
 SETTINGS: dict[str, dict[str, Any]] = {
