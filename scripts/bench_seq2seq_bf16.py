@@ -26,7 +26,7 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config, registry
 
 SMALL = os.environ.get("NLPKIT_BENCH_SMALL") == "1"
-STEPS = 10 if SMALL else 300
+STEPS = 10 if SMALL else 200
 PRECISIONS = {"ours": "bfloat16", "float32": "float32"}
 
 
